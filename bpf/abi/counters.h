@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * What is counted in maps. Counters only grow; userspace keeps the last reading and reports the difference
+ * per window, so no update can fall between a read and a reset.
+ */
+#ifndef ISOSCOPE_ABI_COUNTERS_H
+#define ISOSCOPE_ABI_COUNTERS_H
+
+#include "histogram.h"
+#include "layout.h"
+
+/*
+ * Exits of one vCPU for one reason: one cell of the pool `exit_cells`. Written by the vCPU thread alone, so
+ * there are no atomics; every field is read whole, but a reader may see one exit in `exits` and not yet in
+ * `buckets`.
+ */
+struct isoscope_exit_cell {
+	__u64 exits;  /* counted at kvm_exit; the last one of a vCPU never has an entry */
+	__u64 sum_ns; /* of finished exits, as are the buckets, min and max */
+	__u64 min_ns; /* min and max are of the window `window`, and stale in any other */
+	__u64 max_ns;
+	__u32 window;
+	__u32 reason;
+	__u64 pad[3];
+	__u32 buckets[ISOSCOPE_HIST_BUCKETS]; /* modulo 2^32: fewer finish within a window */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_exit_cell, 1024);
+
+/*
+ * Where the cell of a reason is: codes below ISOSCOPE_REASON_DIRECT have their own entry (VMX uses 0-85, SVM
+ * 0-0xa6); all others (SVM 0x400 and up, failed entries, codes of the future) share the entries above by a
+ * hash. A cell whose reason is another one's is not used: the exit goes to the vCPU's `other` row.
+ */
+#define ISOSCOPE_REASON_DIRECT 192
+#define ISOSCOPE_REASON_ENTRIES 256
+
+enum isoscope_vcpu_state {
+	ISOSCOPE_VCPU_FREE = 0,
+	ISOSCOPE_VCPU_LIVE = 1,
+	ISOSCOPE_VCPU_DEAD = 2, /* the thread has ended; userspace takes the last reading and frees it */
+};
+
+struct isoscope_vcpu {
+	__u32 state;
+	__u32 vcpu_id;
+	__u32 tgid;
+	__u32 tid;
+	__u32 isa;
+	__u32 pad;
+	__u64 start_ns; /* of the thread, CLOCK_BOOTTIME */
+	__u64 cgroup_id;
+	__u64 unmatched_entries; /* an entry without a pending exit: the first after attach, or a lost exit */
+	__u64 unmatched_exits;   /* an exit while another was pending, or pending when the thread ended */
+	__u64 other_exits;       /* no cell was free, or the hash of two reasons collided */
+	__u64 other_finished;
+	__u64 other_sum_ns;
+	__u16 cells[ISOSCOPE_REASON_ENTRIES]; /* 0: none; else an index into `exit_cells` */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_vcpu, 592);
+
+/* Context switches of the tasks of one cgroup. Slot 0 is `other`: everything that found no slot. */
+struct isoscope_cgroup_sched {
+	__u64 cgroup_id;
+	__u64 voluntary;
+	__u64 involuntary;
+	__u64 on_cpu_ns;
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_cgroup_sched, 32);
+
+/*
+ * Made and dropped records by class (made counts every attempt: handled + dropped), then failures by cause.
+ * Per CPU, summed by userspace. Append only.
+ */
+enum isoscope_counter {
+	ISOSCOPE_MADE_SECURITY = 0,
+	ISOSCOPE_MADE_LIFECYCLE = 1,
+	ISOSCOPE_MADE_EXIT = 2,
+	ISOSCOPE_MADE_SWITCH = 3,
+	ISOSCOPE_DROPPED_SECURITY = 4,
+	ISOSCOPE_DROPPED_LIFECYCLE = 5,
+	ISOSCOPE_DROPPED_EXIT = 6,
+	ISOSCOPE_DROPPED_SWITCH = 7,
+	ISOSCOPE_TASK_COLLISION = 8,     /* a slot of the task table was taken: served by the overflow map */
+	ISOSCOPE_TASK_FULL = 9,          /* and that was full: the task is not followed */
+	ISOSCOPE_VCPU_FULL = 10,         /* no vCPU record left: its exits are not counted by reason */
+	ISOSCOPE_EXIT_CELL_FULL = 11,    /* a new reason found no cell: counted in `other` */
+	ISOSCOPE_CGROUP_FULL = 12,       /* a cgroup found no slot: counted in `other` */
+	ISOSCOPE_REASON_UNREAD = 13,     /* the exit reason could not be read from the vCPU */
+	ISOSCOPE_NAMESPACE_CHECKS = 14,  /* comparisons of a task's namespaces with its record */
+	ISOSCOPE_NAMESPACE_CHANGES = 15, /* of which found a difference */
+	ISOSCOPE_EXIT_UNTRACKED = 16,    /* VM exits of threads without task or vCPU record */
+	ISOSCOPE_COUNTER_COUNT
+};
+
+#endif

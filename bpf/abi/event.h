@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * Records that leave the kernel through the ring buffers. Exact size per kind, natural alignment with
+ * named padding, no pointers. Enum values are append-only: a number is never used for anything else.
+ */
+#ifndef ISOSCOPE_ABI_EVENT_H
+#define ISOSCOPE_ABI_EVENT_H
+
+#include "layout.h"
+
+/* Each class has a ring, or a share of one, and its own line in the ledger. */
+enum isoscope_class {
+	ISOSCOPE_CLASS_SECURITY = 0,  /* crossings; ring `security` */
+	ISOSCOPE_CLASS_LIFECYCLE = 1, /* units, processes and vCPUs come and go; ring `security` */
+	ISOSCOPE_CLASS_EXIT = 2,      /* single VM exits; ring `data` */
+	ISOSCOPE_CLASS_SWITCH = 3,    /* single context switches; ring `data` */
+	ISOSCOPE_CLASS_COUNT
+};
+
+enum isoscope_kind {
+	ISOSCOPE_KIND_VM_EXIT = 1,
+	ISOSCOPE_KIND_SWITCH = 2,
+	ISOSCOPE_KIND_CGROUP_MKDIR = 3,
+	ISOSCOPE_KIND_CGROUP_RMDIR = 4,
+	ISOSCOPE_KIND_CGROUP_ATTACH = 5,
+	ISOSCOPE_KIND_EXEC = 6,
+	ISOSCOPE_KIND_NAMESPACES = 7,
+	ISOSCOPE_KIND_VCPU = 8
+};
+
+#define ISOSCOPE_COMM_BYTES 16
+#define ISOSCOPE_NAME_BYTES 256 /* NAME_MAX and the terminating zero */
+
+struct isoscope_event_header {
+	__u16 size; /* of the whole record, header included */
+	__u16 kind;
+	__u16 event_class;
+	__u16 cpu;
+	__u32 tgid; /* of the subject task, in the initial pid namespace */
+	__u32 tid;
+	__u64 ts_ns;     /* CLOCK_MONOTONIC */
+	__u64 cgroup_id; /* of the subject task, in the default (v2) hierarchy */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_event_header, 32);
+
+/* One finished VM exit: from kvm_exit to the next kvm_entry of the same thread. */
+struct isoscope_vm_exit {
+	struct isoscope_event_header header;
+	__u64 start_ns;
+	__u64 duration_ns;
+	__u32 vcpu_id;
+	__u32 isa; /* enum isoscope_isa */
+	__u32 reason;
+	__u32 pad;
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_vm_exit, 64);
+
+/* KVM's own numbers (arch/x86/include/asm/kvm_host.h: KVM_ISA_VMX, KVM_ISA_SVM). */
+enum isoscope_isa { ISOSCOPE_ISA_UNKNOWN = 0, ISOSCOPE_ISA_VMX = 1, ISOSCOPE_ISA_SVM = 2 };
+
+/* Bit 31 of a VMX reason: the entry failed and the guest did not run. */
+#define ISOSCOPE_REASON_FAILED_ENTRY 0x80000000u
+/* The reason could not be read: the ISA is neither VMX nor SVM. No vendor uses this number. */
+#define ISOSCOPE_REASON_UNREADABLE 0x7fffffffu
+
+/* One context switch. The header's task is the one that leaves the CPU. */
+struct isoscope_switch {
+	struct isoscope_event_header header;
+	__u64 ran_ns; /* since it was last switched in; 0 if that was not seen */
+	__u64 next_cgroup_id;
+	__u32 next_tgid;
+	__u32 next_tid;
+	__u32 prev_state; /* 0: it was runnable */
+	__u8 voluntary;   /* as the kernel counts nvcsw: not preempted and about to sleep */
+	__u8 pad[3];
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_switch, 64);
+
+/* cgroup made or removed (default hierarchy only). The record ends after the name's zero byte. */
+struct isoscope_cgroup_change {
+	struct isoscope_event_header header;
+	__u64 id;
+	__u64 parent_id;
+	__u32 level;
+	__u32 name_bytes; /* with the zero */
+	char name[ISOSCOPE_NAME_BYTES];
+};
+ISOSCOPE_ASSERT_OFFSET(isoscope_cgroup_change, name, 56);
+
+/* A task was moved. The header's task did the moving. */
+struct isoscope_cgroup_attach {
+	struct isoscope_event_header header;
+	__u64 to_cgroup_id;
+	__u64 home_cgroup_id; /* of the moved task; see isoscope_namespaces */
+	__u32 moved_tgid;
+	__u32 moved_tid;
+	char comm[ISOSCOPE_COMM_BYTES]; /* of the moved task */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_cgroup_attach, 72);
+
+/*
+ * Namespaces of a task by type. `pid` and `time` are those for its children, which is what setns and
+ * unshare change; a task's own pid namespace never changes. 0: not there (type not built into this kernel).
+ */
+enum isoscope_ns_type {
+	ISOSCOPE_NS_MNT = 0,
+	ISOSCOPE_NS_UTS = 1,
+	ISOSCOPE_NS_IPC = 2,
+	ISOSCOPE_NS_NET = 3,
+	ISOSCOPE_NS_PID = 4,
+	ISOSCOPE_NS_CGROUP = 5,
+	ISOSCOPE_NS_TIME = 6,
+	ISOSCOPE_NS_USER = 7,
+	ISOSCOPE_NS_COUNT
+};
+
+struct isoscope_ns_set {
+	__u32 inum[ISOSCOPE_NS_COUNT];
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_ns_set, 32);
+
+/* A task that runs another program in a mount namespace which its parent does not have. */
+struct isoscope_exec {
+	struct isoscope_event_header header;
+	struct isoscope_ns_set namespaces;
+	__u64 start_ns; /* of the task, CLOCK_BOOTTIME: with the tid it names a task for ever */
+	__u32 parent_tgid;
+	__u32 pad;
+	char comm[ISOSCOPE_COMM_BYTES];
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_exec, 96);
+
+enum isoscope_mechanism {
+	ISOSCOPE_MECHANISM_UNKNOWN = 0, /* found by state on a kernel without fentry: the path is not known */
+	ISOSCOPE_MECHANISM_SETNS = 1,
+	ISOSCOPE_MECHANISM_UNSHARE = 2,
+	ISOSCOPE_MECHANISM_CLONE = 3,
+	ISOSCOPE_MECHANISM_NONE = 4, /* found by state though the legal paths are watched: tampering */
+	ISOSCOPE_MECHANISM_CGROUP_ATTACH = 5,
+};
+
+/* Which hook saw a change of namespaces first. */
+enum isoscope_seen_at {
+	ISOSCOPE_SEEN_AT_COMMIT = 1, /* perf_event_namespaces: the system call succeeded */
+	ISOSCOPE_SEEN_AT_FORK = 2,
+	ISOSCOPE_SEEN_AT_SWITCH = 3,
+	ISOSCOPE_SEEN_AT_EXEC = 4,
+	ISOSCOPE_SEEN_AT_EXIT = 5,
+};
+
+/* The namespace set of a task changed. */
+struct isoscope_namespaces {
+	struct isoscope_event_header header;
+	struct isoscope_ns_set from;
+	struct isoscope_ns_set to;
+	/*
+	 * The cgroup the task was born in, or last executed a program in: the unit it belongs to. A runtime that
+	 * is moved into a container's cgroup is still the runtime until it executes the container's program.
+	 */
+	__u64 home_cgroup_id;
+	__u64 start_ns; /* see isoscope_exec */
+	__u64 cap_effective;
+	__u32 parent_tgid;
+	__u32 uid; /* real uid in the initial user namespace */
+	__u8 mechanism;
+	__u8 seen_at;
+	__u8 pad[6];
+	char comm[ISOSCOPE_COMM_BYTES];
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_namespaces, 152);
+
+/* A thread made its first VM exit. The header's task is that thread. */
+struct isoscope_vcpu_event {
+	struct isoscope_event_header header;
+	__u64 start_ns; /* see isoscope_exec */
+	__u32 vcpu_id;
+	__u32 isa;
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_vcpu_event, 48);
+
+#endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* cgroups of the default hierarchy: made, removed, and tasks moved into them. */
+#include "lib/maps.bpf.h"
+#include "lib/emit.bpf.h"
+#include "lib/task.bpf.h"
+
+/* The default hierarchy has id 0, which is why /proc/PID/cgroup shows it as `0::`. */
+static __always_inline bool in_default_hierarchy(struct cgroup *cgrp)
+{
+	return BPF_CORE_READ(cgrp, root, hierarchy_id) == 0;
+}
+
+/*
+ * The parent's id and the own name; userspace puts the path together. Not through kernfs_node.parent, which
+ * became `__parent` in 6.15.
+ */
+static __always_inline int report_cgroup(struct cgroup *cgrp, __u16 kind)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct cgroup_subsys_state *parent_css;
+	struct isoscope_cgroup_change event;
+	struct cgroup *parent;
+	long name_bytes;
+	__u64 size;
+
+	if (!in_default_hierarchy(cgrp))
+		return 0;
+	parent_css = BPF_CORE_READ(cgrp, self.parent);
+	parent = (void *)parent_css - bpf_core_field_offset(struct cgroup, self);
+	event.id = BPF_CORE_READ(cgrp, kn, id);
+	event.parent_id = parent_css ? BPF_CORE_READ(parent, kn, id) : 0;
+	event.level = BPF_CORE_READ(cgrp, level);
+	name_bytes = bpf_probe_read_kernel_str(event.name, sizeof(event.name), BPF_CORE_READ(cgrp, kn, name));
+	if (name_bytes <= 0 || name_bytes > (long)sizeof(event.name)) {
+		event.name[0] = 0;
+		name_bytes = 1;
+	}
+	event.name_bytes = name_bytes;
+	size = __builtin_offsetof(struct isoscope_cgroup_change, name) + (name_bytes & 0x1ff);
+	if (size > sizeof(event)) /* cannot be; tells the verifier so */
+		return 0;
+	fill_header(&event.header, size, kind, ISOSCOPE_CLASS_LIFECYCLE, task, task_cgroup_id(task),
+		    bpf_ktime_get_ns());
+	output_lifecycle(&event, size);
+	return 0;
+}
+
+/* TP_PROTO(struct cgroup *cgrp, const char *path) */
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(handle_cgroup_mkdir, struct cgroup *cgrp)
+{
+	return report_cgroup(cgrp, ISOSCOPE_KIND_CGROUP_MKDIR);
+}
+
+/* TP_PROTO(struct cgroup *cgrp, const char *path) */
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(handle_cgroup_rmdir, struct cgroup *cgrp)
+{
+	return report_cgroup(cgrp, ISOSCOPE_KIND_CGROUP_RMDIR);
+}
+
+/*
+ * TP_PROTO(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup). A task cloned
+ * straight into a cgroup passes no such event.
+ */
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(handle_cgroup_attach_task, struct cgroup *dst, const char *path, struct task_struct *task)
+{
+	struct task_struct *mover = bpf_get_current_task_btf();
+	struct isoscope_cgroup_attach *event;
+	struct task_record *record;
+
+	if (!in_default_hierarchy(dst))
+		return 0;
+	event = reserve(security, struct isoscope_cgroup_attach, ISOSCOPE_CLASS_LIFECYCLE);
+	if (!event)
+		return 0;
+	record = find_task(task->pid);
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_CGROUP_ATTACH, ISOSCOPE_CLASS_LIFECYCLE, mover,
+		    task_cgroup_id(mover), bpf_ktime_get_ns());
+	event->to_cgroup_id = BPF_CORE_READ(dst, kn, id);
+	event->home_cgroup_id = record ? record->home_cgroup_id : 0;
+	event->moved_tgid = task->tgid;
+	event->moved_tid = task->pid;
+	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
+	submit(event);
+	return 0;
+}

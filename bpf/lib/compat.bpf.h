@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every quirk of a kernel version or an architecture, each with its origin and when it can go. */
+#ifndef ISOSCOPE_COMPAT_BPF_H
+#define ISOSCOPE_COMPAT_BPF_H
+
+#include "lib/maps.bpf.h"
+
+/* include/linux/sched.h; the same numbers since 4.14. */
+#define TASK_DEAD 0x80
+
+/*
+ * 2f064a59a11f ("sched: Change task_struct::state", 5.14) renamed task->state. Needed only for kernels whose
+ * sched_switch does not carry prev_state (before fa2c3254d7cf, 5.18); goes when 5.15 is no longer supported.
+ */
+struct task_struct___before_5_14 {
+	volatile long state;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 task_state(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return BPF_CORE_READ(task, __state);
+	return BPF_CORE_READ((struct task_struct___before_5_14 *)task, state);
+}
+
+/*
+ * "KVM: VMX: Add struct vcpu_vt" moved exit_reason into a part shared with TDX (6.16); before the union it was
+ * a plain u32 (8e53324021645, 5.11), which has the same size and place.
+ */
+struct vcpu_vt___vt {
+	union vmx_exit_reason exit_reason;
+} __attribute__((preserve_access_index));
+
+struct vcpu_vmx___vt {
+	struct vcpu_vt___vt vt;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool read_vmx_reason(struct kvm_vcpu *vcpu, __u32 *reason)
+{
+	struct vcpu_vmx___vt *vt = (void *)vcpu;
+	struct vcpu_vmx *vmx = (void *)vcpu;
+
+	if (bpf_core_field_exists(vt->vt.exit_reason))
+		return !bpf_core_read(reason, sizeof(*reason), &vt->vt.exit_reason);
+	return !bpf_core_read(reason, sizeof(*reason), &vmx->exit_reason);
+}
+
+/* exit_code is 32 bits wide, 64 from 6.20 on: negative means invalid, and the low half is the code either way. */
+static __always_inline bool read_svm_reason(struct kvm_vcpu *vcpu, __u32 *reason)
+{
+	struct vcpu_svm *svm = (void *)vcpu;
+	struct vmcb *vmcb;
+
+	if (bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb))
+		return false;
+	return !bpf_core_read(reason, sizeof(*reason), &vmcb->control.exit_code);
+}
+
+/*
+ * Which system call is running, by its number. bpf_task_pt_regs exists since 5.15; the numbers of the 32-bit
+ * tables mean other calls to 64-bit tasks, none of which changes namespaces, so both can be asked for at once.
+ */
+static __always_inline __u8 running_mechanism(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+#if defined(__TARGET_ARCH_x86)
+	switch ((__u32)BPF_CORE_READ(regs, orig_ax)) {
+	case 308: /* x86_64 */
+	case 346: /* i386 */
+		return ISOSCOPE_MECHANISM_SETNS;
+	case 272:
+	case 310:
+		return ISOSCOPE_MECHANISM_UNSHARE;
+	}
+#else
+#error "the numbers of setns and unshare are not known for this architecture"
+#endif
+	return ISOSCOPE_MECHANISM_UNKNOWN;
+}
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The only place that reserves or submits. Every attempt is counted by class, and so is every failure. */
+#ifndef ISOSCOPE_EMIT_BPF_H
+#define ISOSCOPE_EMIT_BPF_H
+
+#include "lib/maps.bpf.h"
+
+static __always_inline void fill_header(struct isoscope_event_header *header, __u16 size, __u16 kind,
+					__u16 event_class, struct task_struct *task, __u64 cgroup_id, __u64 now)
+{
+	header->size = size;
+	header->kind = kind;
+	header->event_class = event_class;
+	header->cpu = bpf_get_smp_processor_id();
+	header->tgid = task->tgid;
+	header->tid = task->pid;
+	header->ts_ns = now;
+	header->cgroup_id = cgroup_id;
+}
+
+static __always_inline void count_made(__u16 event_class)
+{
+	count(ISOSCOPE_MADE_SECURITY + event_class);
+}
+
+static __always_inline void count_dropped(__u16 event_class)
+{
+	count(ISOSCOPE_DROPPED_SECURITY + event_class);
+}
+
+/*
+ * A record of exactly sizeof(type), or NULL when the ring is full. Its memory is not cleared: the caller
+ * writes every field, padding too.
+ */
+#define reserve(ring, type, event_class)                                           \
+	({                                                                         \
+		type *__record = bpf_ringbuf_reserve(&ring, sizeof(type), 0);      \
+		count_made(event_class);                                           \
+		if (!__record)                                                     \
+			count_dropped(event_class);                                \
+		__record;                                                          \
+	})
+
+/*
+ * Wake-ups cost about 1.4 us each when the reader sleeps: data is read in bulk, on a timer or when enough has
+ * come together. Crossings and first exits wake it at once, the rest of the security ring by the timer.
+ */
+static __always_inline void submit_data(void *record)
+{
+	__u64 waiting = bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA);
+
+	bpf_ringbuf_submit(record, waiting >= knobs.wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void submit_urgent(void *record)
+{
+	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+}
+
+static __always_inline void submit(void *record)
+{
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
+/* For records whose size is known only at run time: one copy from the stack. */
+static __always_inline void output_lifecycle(void *record, __u64 size)
+{
+	count_made(ISOSCOPE_CLASS_LIFECYCLE);
+	if (bpf_ringbuf_output(&security, record, size, BPF_RB_NO_WAKEUP))
+		count_dropped(ISOSCOPE_CLASS_LIFECYCLE);
+}
+
+#endif

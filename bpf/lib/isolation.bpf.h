@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Namespaces of a task against its record. State decides: whatever changed a task's namespaces, the change is
+ * found here, at the commit of the system call or, failing that, when the task next leaves a CPU, executes
+ * a program or exits.
+ */
+#ifndef ISOSCOPE_ISOLATION_BPF_H
+#define ISOSCOPE_ISOLATION_BPF_H
+
+#include "lib/emit.bpf.h"
+#include "lib/task.bpf.h"
+
+/*
+ * Between switch_task_namespaces and the commit of setns or unshare the task may be preempted or sleep, but not
+ * often. A change still announced after this many looks was not made by a system call.
+ */
+#define MAX_DEFERRALS 16
+
+static __always_inline bool same_namespaces(const struct isoscope_ns_set *a, const struct isoscope_ns_set *b)
+{
+	__u32 differs = 0;
+
+#pragma unroll
+	for (int i = 0; i < ISOSCOPE_NS_COUNT; i++)
+		differs |= a->inum[i] ^ b->inum[i];
+	return !differs;
+}
+
+/*
+ * Reports what differs between the record and the task. The record takes over the new state only when the
+ * report is on its way: if the ring is full, the next check finds the difference again, and a loss is a delay.
+ */
+static __noinline int report_namespaces(struct task_struct *task, struct task_record *record, __u32 mechanism,
+					__u32 seen_at)
+{
+	struct isoscope_namespaces *event;
+	struct isoscope_ns_set now;
+
+	count(ISOSCOPE_NAMESPACE_CHECKS);
+	read_namespaces(task, &now);
+	record->deferrals = 0;
+	if (same_namespaces(&record->namespaces, &now)) {
+		record->nsproxy = (__u64)task->nsproxy; /* setns into the same namespaces makes a new nsproxy */
+		return 0;
+	}
+	count(ISOSCOPE_NAMESPACE_CHANGES);
+	if (record->lost_mechanism)
+		mechanism = record->lost_mechanism;
+	event = reserve(security, struct isoscope_namespaces, ISOSCOPE_CLASS_SECURITY);
+	if (!event) {
+		record->lost_mechanism = mechanism;
+		return 0;
+	}
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_NAMESPACES, ISOSCOPE_CLASS_SECURITY, task,
+		    task_cgroup_id(task), bpf_ktime_get_ns());
+	event->from = record->namespaces;
+	event->to = now;
+	event->home_cgroup_id = record->home_cgroup_id;
+	event->start_ns = task->start_boottime;
+	event->cap_effective = 0;
+	bpf_core_read(&event->cap_effective, sizeof(event->cap_effective), &task->real_cred->cap_effective);
+	event->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
+	event->uid = BPF_CORE_READ(task, real_cred, uid.val);
+	event->mechanism = mechanism;
+	event->seen_at = seen_at;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
+	submit_urgent(event);
+
+	record->nsproxy = (__u64)task->nsproxy;
+	record->namespaces = now;
+	record->lost_mechanism = 0;
+	return 0;
+}
+
+/* The state path. An exiting task has given its namespaces back: nsproxy is NULL from then on. */
+static __always_inline void check_namespaces(struct task_struct *task, struct task_record *record, __u32 seen_at)
+{
+	__u64 nsproxy = (__u64)task->nsproxy;
+
+	if (nsproxy == record->nsproxy || !nsproxy)
+		return;
+	if (nsproxy == record->announced_nsproxy && record->deferrals < MAX_DEFERRALS &&
+	    seen_at == ISOSCOPE_SEEN_AT_SWITCH) {
+		record->deferrals++;
+		return;
+	}
+	report_namespaces(task, record,
+			  knobs.legal_paths_watched ? ISOSCOPE_MECHANISM_NONE : ISOSCOPE_MECHANISM_UNKNOWN,
+			  seen_at);
+}
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every map and knob of the object; defined once, in maps.bpf.c. Capacities are set by userspace before load. */
+#ifndef ISOSCOPE_MAPS_BPF_H
+#define ISOSCOPE_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "abi/counters.h"
+#include "abi/event.h"
+#include "abi/knobs.h"
+#include "lib/task_record.h"
+
+extern const volatile struct isoscope_knobs knobs;
+
+/*
+ * One slot per thread, found by thread id: tid & (task_slots - 1). The JIT inlines the look-up (about 10
+ * instructions; a hash or task storage costs about 100).
+ */
+struct tasks_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct task_record);
+};
+extern struct tasks_map tasks SEC(".maps");
+
+/*
+ * Threads whose slot is another live thread's. A preallocated hash and not task storage: kernels up to 6.1
+ * allocate storage with kmalloc, which sched_switch must not do under the run-queue lock.
+ */
+struct tasks_overflow_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct task_record);
+};
+extern struct tasks_overflow_map tasks_overflow SEC(".maps");
+
+/* vCPU threads. Userspace reads these three through mmap. Index 0 means none in `vcpus` and `exit_cells`. */
+struct vcpus_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct isoscope_vcpu);
+};
+extern struct vcpus_map vcpus SEC(".maps");
+
+struct exit_cells_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct isoscope_exit_cell);
+};
+extern struct exit_cells_map exit_cells SEC(".maps");
+
+struct cgroup_sched_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct isoscope_cgroup_sched);
+};
+extern struct cgroup_sched_map cgroup_sched SEC(".maps");
+
+/* cgroup id -> slot of cgroup_sched. */
+struct cgroup_slots_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, __u32);
+};
+extern struct cgroup_slots_map cgroup_slots SEC(".maps");
+
+/* Free indexes: filled by userspace at start, and again when it has taken the last reading of a dead one. */
+struct free_list_map {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 8192);
+	__uint(key_size, 0);
+	__uint(value_size, sizeof(__u32));
+};
+extern struct free_list_map free_vcpus SEC(".maps");
+extern struct free_list_map free_exit_cells SEC(".maps");
+extern struct free_list_map free_cgroups SEC(".maps");
+
+struct counters_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ISOSCOPE_COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+extern struct counters_map counters SEC(".maps");
+
+struct control_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct isoscope_control);
+};
+extern struct control_map control SEC(".maps");
+
+/*
+ * Security and lifecycle events have a ring of their own, so that no flood of data events can push one out.
+ */
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+};
+extern struct ring_map security SEC(".maps");
+extern struct ring_map data SEC(".maps");
+
+static __always_inline void count(enum isoscope_counter which)
+{
+	__u32 key = which;
+	__u64 *value = bpf_map_lookup_elem(&counters, &key);
+
+	if (value)
+		(*value)++;
+}
+
+#endif

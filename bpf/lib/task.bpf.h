@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Finding, making and ending task records; what is read of a task. */
+#ifndef ISOSCOPE_TASK_BPF_H
+#define ISOSCOPE_TASK_BPF_H
+
+#include "lib/maps.bpf.h"
+
+/* Identity in the default hierarchy. On hybrid hosts this may be the root for every task. */
+static __always_inline __u64 task_cgroup_id(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
+static __always_inline void read_namespaces(struct task_struct *task, struct isoscope_ns_set *set)
+{
+	struct nsproxy *nsproxy = BPF_CORE_READ(task, nsproxy);
+
+	set->inum[ISOSCOPE_NS_MNT] = BPF_CORE_READ(nsproxy, mnt_ns, ns.inum);
+	set->inum[ISOSCOPE_NS_UTS] = BPF_CORE_READ(nsproxy, uts_ns, ns.inum);
+	set->inum[ISOSCOPE_NS_IPC] = BPF_CORE_READ(nsproxy, ipc_ns, ns.inum);
+	set->inum[ISOSCOPE_NS_NET] = BPF_CORE_READ(nsproxy, net_ns, ns.inum);
+	set->inum[ISOSCOPE_NS_PID] = BPF_CORE_READ(nsproxy, pid_ns_for_children, ns.inum);
+	set->inum[ISOSCOPE_NS_CGROUP] = BPF_CORE_READ(nsproxy, cgroup_ns, ns.inum);
+	set->inum[ISOSCOPE_NS_TIME] = BPF_CORE_READ(nsproxy, time_ns_for_children, ns.inum);
+	set->inum[ISOSCOPE_NS_USER] = BPF_CORE_READ(task, real_cred, user_ns, ns.inum);
+}
+
+/*
+ * The record of a thread, or NULL. A thread whose slot was taken when it came is in the overflow map for
+ * its whole life, also after the slot became free.
+ */
+static __always_inline struct task_record *find_task(__u32 tid)
+{
+	__u32 slot = tid & (knobs.task_slots - 1);
+	struct task_record *record = bpf_map_lookup_elem(&tasks, &slot);
+
+	if (record && record->tid == tid)
+		return record;
+	return bpf_map_lookup_elem(&tasks_overflow, &tid);
+}
+
+static __always_inline void reset_record(struct task_record *record, struct task_struct *task,
+					 __u64 home_cgroup_id)
+{
+	record->vcpu = 0;
+	record->nsproxy = (__u64)task->nsproxy;
+	record->announced_nsproxy = 0;
+	read_namespaces(task, &record->namespaces);
+	record->home_cgroup_id = home_cgroup_id;
+	record->deferrals = 0;
+	record->lost_mechanism = 0;
+	record->switched_in_ns = 0;
+	record->cgroup_id = 0;
+	record->cgroup_slot = 0;
+	record->exit_cell = 0;
+	record->exit_ns = 0;
+	record->exit_reason = 0;
+}
+
+/*
+ * A record for a thread that has none. Only one CPU at a time makes the record of a thread: its parent before
+ * it first runs, or the CPU it runs on.
+ */
+static __noinline struct task_record *make_task(struct task_struct *task, __u64 home_cgroup_id)
+{
+	static const struct task_record empty;
+	__u32 tid = task->pid;
+	__u32 slot = tid & (knobs.task_slots - 1);
+	struct task_record *record;
+
+	record = bpf_map_lookup_elem(&tasks, &slot);
+	if (!record)
+		return NULL;
+	if (__sync_val_compare_and_swap(&record->tid, 0, tid) != 0) {
+		count(ISOSCOPE_TASK_COLLISION);
+		if (bpf_map_update_elem(&tasks_overflow, &tid, &empty, BPF_ANY)) {
+			count(ISOSCOPE_TASK_FULL);
+			return NULL;
+		}
+		record = bpf_map_lookup_elem(&tasks_overflow, &tid);
+		if (!record)
+			return NULL;
+		record->tid = tid;
+	}
+	reset_record(record, task, home_cgroup_id);
+	return record;
+}
+
+static __always_inline struct task_record *find_or_make_task(struct task_struct *task)
+{
+	struct task_record *record = find_task(task->pid);
+
+	return record ? record : make_task(task, task_cgroup_id(task));
+}
+
+static __always_inline void free_task(__u32 tid)
+{
+	__u32 slot = tid & (knobs.task_slots - 1);
+	struct task_record *in_table = bpf_map_lookup_elem(&tasks, &slot);
+
+	if (in_table && in_table->tid == tid)
+		in_table->tid = 0;
+	else
+		bpf_map_delete_elem(&tasks_overflow, &tid);
+}
+
+#endif

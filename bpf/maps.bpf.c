@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "lib/maps.bpf.h"
+
+const volatile struct isoscope_knobs knobs = {
+	.abi_version = ISOSCOPE_ABI_VERSION,
+	.task_slots = 32768,
+};
+
+struct tasks_map tasks SEC(".maps");
+struct tasks_overflow_map tasks_overflow SEC(".maps");
+struct vcpus_map vcpus SEC(".maps");
+struct exit_cells_map exit_cells SEC(".maps");
+struct cgroup_sched_map cgroup_sched SEC(".maps");
+struct cgroup_slots_map cgroup_slots SEC(".maps");
+struct free_list_map free_vcpus SEC(".maps");
+struct free_list_map free_exit_cells SEC(".maps");
+struct free_list_map free_cgroups SEC(".maps");
+struct counters_map counters SEC(".maps");
+struct control_map control SEC(".maps");
+struct ring_map security SEC(".maps");
+struct ring_map data SEC(".maps");
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Context switches by cgroup, and the life of threads: fork, exec, exit. */
+#include "lib/maps.bpf.h"
+#include "lib/compat.bpf.h"
+#include "lib/emit.bpf.h"
+#include "lib/isolation.bpf.h"
+#include "lib/task.bpf.h"
+
+/* The slot of a cgroup, made at its first switch; 0 (`other`) when none is left. */
+static __noinline __u32 find_or_make_cgroup_slot(__u64 cgroup_id)
+{
+	struct isoscope_cgroup_sched *counters_of;
+	__u32 *found, slot;
+
+	found = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
+	if (found)
+		return *found;
+	if (bpf_map_pop_elem(&free_cgroups, &slot)) {
+		count(ISOSCOPE_CGROUP_FULL);
+		return 0;
+	}
+	counters_of = bpf_map_lookup_elem(&cgroup_sched, &slot);
+	if (!counters_of)
+		return 0;
+	counters_of->cgroup_id = cgroup_id;
+	if (bpf_map_update_elem(&cgroup_slots, &cgroup_id, &slot, BPF_NOEXIST)) {
+		/* Another CPU was first, or the map is full. */
+		counters_of->cgroup_id = 0;
+		bpf_map_push_elem(&free_cgroups, &slot, 0);
+		found = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
+		if (!found)
+			count(ISOSCOPE_CGROUP_FULL);
+		return found ? *found : 0;
+	}
+	return slot;
+}
+
+static __always_inline struct isoscope_cgroup_sched *cgroup_counters(struct task_record *record, __u64 cgroup_id)
+{
+	struct isoscope_cgroup_sched *counters_of;
+	__u32 slot;
+
+	if (record->cgroup_id != cgroup_id || !record->cgroup_slot) {
+		record->cgroup_slot = find_or_make_cgroup_slot(cgroup_id);
+		record->cgroup_id = cgroup_id;
+	}
+	slot = record->cgroup_slot;
+	counters_of = bpf_map_lookup_elem(&cgroup_sched, &slot);
+	if (counters_of && counters_of->cgroup_id == cgroup_id)
+		return counters_of;
+	/* None left; or the cgroup was removed and its slot given away while this task was dying. */
+	slot = 0;
+	return bpf_map_lookup_elem(&cgroup_sched, &slot);
+}
+
+static __always_inline void stream_switch(struct task_struct *prev, struct task_struct *next, __u64 cgroup_id,
+					  __u64 now, __u64 ran_ns, __u32 prev_state, bool voluntary)
+{
+	struct isoscope_switch *event = reserve(data, struct isoscope_switch, ISOSCOPE_CLASS_SWITCH);
+
+	if (!event)
+		return;
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_SWITCH, ISOSCOPE_CLASS_SWITCH, prev, cgroup_id,
+		    now);
+	event->ran_ns = ran_ns;
+	event->next_cgroup_id = next->pid ? task_cgroup_id(next) : 0;
+	event->next_tgid = next->tgid;
+	event->next_tid = next->pid;
+	event->prev_state = prev_state;
+	event->voluntary = voluntary;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	submit_data(event);
+}
+
+static __always_inline void switch_out(struct task_struct *prev, struct task_struct *next, __u64 now,
+				       bool voluntary, __u32 prev_state)
+{
+	struct task_record *record = find_or_make_task(prev);
+	struct isoscope_cgroup_sched *counters_of;
+	__u64 cgroup_id = task_cgroup_id(prev);
+	__u64 ran_ns = 0;
+
+	if (!record)
+		return;
+	if (record->switched_in_ns)
+		ran_ns = now - record->switched_in_ns;
+	counters_of = cgroup_counters(record, cgroup_id);
+	if (counters_of) {
+		__sync_fetch_and_add(voluntary ? &counters_of->voluntary : &counters_of->involuntary, 1);
+		__sync_fetch_and_add(&counters_of->on_cpu_ns, ran_ns);
+	}
+	check_namespaces(prev, record, ISOSCOPE_SEEN_AT_SWITCH);
+	if (knobs.stream_switches)
+		stream_switch(prev, next, cgroup_id, now, ran_ns, prev_state, voluntary);
+	/* The last switch of a thread: it never runs again, and its id may be given to another. */
+	if (prev_state & TASK_DEAD)
+		free_task(prev->pid);
+}
+
+/*
+ * pid 0 is one idle task per CPU: never counted, never a key. A switch is voluntary as the kernel counts nvcsw:
+ * the task was not preempted and had given up running (__schedule in kernel/sched/core.c).
+ */
+static __always_inline int on_switch(bool preempt, struct task_struct *prev, struct task_struct *next,
+				     __u32 prev_state)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct task_record *record;
+
+	if (prev->pid)
+		switch_out(prev, next, now, !preempt && prev_state, prev_state);
+	if (next->pid) {
+		record = find_or_make_task(next);
+		if (record)
+			record->switched_in_ns = now;
+	}
+	return 0;
+}
+
+/* TP_PROTO(bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state), 5.18 */
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(handle_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
+	     unsigned int prev_state)
+{
+	return on_switch(preempt, prev, next, prev_state);
+}
+
+/* TP_PROTO(bool preempt, struct task_struct *prev, struct task_struct *next), before 5.18 */
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(handle_sched_switch_no_state, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return on_switch(preempt, prev, next, task_state(prev));
+}
+
+/*
+ * TP_PROTO(struct task_struct *parent, struct task_struct *child). The child has not run. It belongs to its
+ * parent's unit, also when it was cloned into another cgroup; namespaces that clone made or kept from the
+ * parent stand in its nsproxy, and no other hook sees them.
+ */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct task_record *of_parent = find_or_make_task(parent);
+	struct task_record *of_child;
+	__u64 home_cgroup_id;
+
+	if (!of_parent)
+		return 0;
+	home_cgroup_id = of_parent->home_cgroup_id;
+	if (find_task(child->pid)) /* its last owner's end was missed */
+		free_task(child->pid);
+	of_child = make_task(child, home_cgroup_id);
+	if (!of_child || child->nsproxy == parent->nsproxy)
+		return 0;
+	of_child->namespaces = of_parent->namespaces;
+	return report_namespaces(child, of_child, ISOSCOPE_MECHANISM_CLONE, ISOSCOPE_SEEN_AT_FORK);
+}
+
+static __always_inline void report_exec(struct task_struct *task, struct task_record *record)
+{
+	struct isoscope_exec *event = reserve(security, struct isoscope_exec, ISOSCOPE_CLASS_LIFECYCLE);
+
+	if (!event)
+		return;
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_EXEC, ISOSCOPE_CLASS_LIFECYCLE, task,
+		    record->home_cgroup_id, bpf_ktime_get_ns());
+	event->namespaces = record->namespaces;
+	event->start_ns = task->start_boottime;
+	event->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
+	event->pad = 0;
+	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
+	submit(event);
+}
+
+/*
+ * TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm). A thread that executes a program
+ * takes over its leader's id: the leader is dead and its record the wrong one.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(handle_sched_process_exec, struct task_struct *task, int old_pid)
+{
+	struct task_record *record;
+
+	if ((__u32)old_pid != (__u32)task->pid) {
+		free_task(old_pid);
+		free_task(task->pid);
+	}
+	record = find_or_make_task(task);
+	if (!record)
+		return 0;
+	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXEC);
+	record->home_cgroup_id = task_cgroup_id(task);
+	if (record->namespaces.inum[ISOSCOPE_NS_MNT] != BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum))
+		report_exec(task, record);
+	return 0;
+}
+
+/*
+ * TP_PROTO(struct task_struct *p), from 6.16 also bool group_dead. The task still has its namespaces here, and
+ * leaves the CPU once more: its record ends there.
+ */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(handle_sched_process_exit, struct task_struct *task)
+{
+	struct task_record *record = find_task(task->pid);
+	struct isoscope_vcpu *vcpu;
+	__u32 index;
+
+	if (!record)
+		return 0;
+	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXIT);
+	index = record->vcpu;
+	vcpu = bpf_map_lookup_elem(&vcpus, &index);
+	if (!index || !vcpu)
+		return 0;
+	if (record->exit_ns)
+		vcpu->unmatched_exits++;
+	record->vcpu = 0;
+	record->exit_ns = 0;
+	vcpu->state = ISOSCOPE_VCPU_DEAD;
+	return 0;
+}
