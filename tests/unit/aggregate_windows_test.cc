@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "aggregate/exits.h"
+#include "aggregate/ledger.h"
+#include "aggregate/sched.h"
+#include "aggregate/totals.h"
+
+namespace isoscope::aggregate {
+namespace {
+
+using testing::ElementsAre;
+using testing::Field;
+using testing::IsEmpty;
+
+probe::VcpuReading vcpu(std::uint32_t index, std::uint64_t start_ns) {
+  probe::VcpuReading reading;
+  reading.index = index;
+  reading.vcpu.state = ISOSCOPE_VCPU_LIVE;
+  reading.vcpu.tgid = 100;
+  reading.vcpu.tid = 100 + index;
+  reading.vcpu.isa = ISOSCOPE_ISA_SVM;
+  reading.vcpu.start_ns = start_ns;
+  return reading;
+}
+
+// As the programs do it.
+void finish(isoscope_exit_cell& cell, std::uint32_t window, std::uint64_t ns) {
+  if (cell.window != window) {
+    cell.window = window;
+    cell.min_ns = cell.max_ns = ns;
+  }
+  cell.min_ns = std::min<std::uint64_t>(cell.min_ns, ns);
+  cell.max_ns = std::max<std::uint64_t>(cell.max_ns, ns);
+  cell.sum_ns += ns;
+  ++cell.buckets[bucket_of(ns)];
+}
+
+TEST(ExitWindows, EachWindowHoldsItsOwnExits) {
+  ExitWindows windows;
+  auto reading = vcpu(1, 7);
+  reading.cells.emplace_back();
+  isoscope_exit_cell& cell = reading.cells.back();
+  cell.reason = 0x7b;
+  cell.exits = 3;
+  finish(cell, 1, 1000);
+  finish(cell, 1, 3000);
+  auto first = windows.close(std::span(&reading, 1), 1).rows;
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].count, 3U);
+  EXPECT_EQ(first[0].stats.count, 2U);
+  EXPECT_EQ(first[0].stats.sum_ns, 4000U);
+  EXPECT_EQ(first[0].stats.min_ns, 1000U);
+  EXPECT_EQ(first[0].stats.max_ns, 3000U);
+  EXPECT_EQ(first[0].vm.pid, 100U);
+
+  finish(cell, 2, 2000);  // the third exit, which began in the first window
+  auto second = windows.close(std::span(&reading, 1), 2).rows;
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].count, 0U);
+  EXPECT_EQ(second[0].stats.count, 1U);
+  EXPECT_EQ(second[0].stats.min_ns, 2000U);
+  EXPECT_EQ(second[0].stats.max_ns, 2000U);
+  EXPECT_THAT(windows.close(std::span(&reading, 1), 3).rows, IsEmpty());
+}
+
+TEST(ExitWindows, AnExitBetweenReadingAndWindowNumberIsBoundedByItsBucket) {
+  ExitWindows windows;
+  auto reading = vcpu(1, 7);
+  reading.cells.emplace_back();
+  finish(reading.cells.back(), 1, 5000);
+  const auto rows = windows.close(std::span(&reading, 1), 2).rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(bucket_of(rows[0].stats.min_ns), bucket_of(5000));
+  EXPECT_LE(rows[0].stats.max_ns, 5000U + 500);
+  EXPECT_GE(rows[0].stats.max_ns, 4500U);
+}
+
+TEST(ExitWindows, BucketsWrapAroundWithoutLoss) {
+  ExitWindows windows;
+  auto reading = vcpu(1, 7);
+  reading.cells.emplace_back();
+  reading.cells[0].buckets[50] = 0xffff'fffe;
+  (void)windows.close(std::span(&reading, 1), 1);
+  reading.cells[0].buckets[50] += 5;
+  const auto rows = windows.close(std::span(&reading, 1), 2).rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].stats.count, 5U);
+}
+
+TEST(ExitWindows, AnIndexGivenToAnotherThreadStartsFromZero) {
+  ExitWindows windows;
+  auto reading = vcpu(1, 7);
+  reading.cells.emplace_back();
+  reading.cells[0].exits = 1000;
+  reading.vcpu.unmatched_exits = 1;
+  EXPECT_EQ(windows.close(std::span(&reading, 1), 1).unmatched_exits, 1U);
+  reading.vcpu.start_ns = 8;
+  reading.vcpu.unmatched_exits = 2;
+  reading.cells[0].exits = 10;
+  const auto window = windows.close(std::span(&reading, 1), 2);
+  ASSERT_EQ(window.rows.size(), 1U);
+  EXPECT_EQ(window.rows[0].count, 10U);
+  EXPECT_EQ(window.unmatched_exits, 2U);
+}
+
+TEST(ExitWindows, ExitsWithoutACellAreARowOfTheirOwn) {
+  ExitWindows windows;
+  auto reading = vcpu(1, 7);
+  reading.vcpu.other_exits = 4;
+  reading.vcpu.other_finished = 3;
+  reading.vcpu.other_sum_ns = 900;
+  const auto rows = windows.close(std::span(&reading, 1), 1).rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_TRUE(rows[0].other);
+  EXPECT_EQ(rows[0].count, 4U);
+  EXPECT_EQ(rows[0].stats.sum_ns, 900U);
+}
+
+TEST(SchedWindows, DifferencesPerCgroup) {
+  SchedWindows windows;
+  std::vector<isoscope_cgroup_sched> readings{{1, 10, 5, 1000}, {2, 1, 0, 50}};
+  EXPECT_EQ(windows.close(readings).size(), 2U);
+  readings[0] = {1, 12, 5, 1700};
+  const auto second = windows.close(readings);
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].cgroup_id, 1U);
+  EXPECT_EQ(second[0].voluntary, 2U);
+  EXPECT_EQ(second[0].involuntary, 0U);
+  EXPECT_EQ(second[0].on_cpu_ns, 700U);
+}
+
+TEST(LedgerBook, ArithmeticClosesPerClass) {
+  LedgerBook book;
+  probe::Counters kernel{};
+  kernel[ISOSCOPE_MADE_EXIT] = 10;
+  kernel[ISOSCOPE_DROPPED_EXIT] = 4;
+  kernel[ISOSCOPE_TASK_FULL] = 2;
+  for (int i = 0; i < 6; ++i) {
+    book.handled(ISOSCOPE_CLASS_EXIT);
+  }
+  const Ledger first = book.close(kernel, 0, 0);
+  const ClassLedger& exits = first.classes.at(ISOSCOPE_CLASS_EXIT);
+  EXPECT_STREQ(exits.name, "exits");
+  EXPECT_EQ(exits.made, exits.handled + exits.dropped);
+  EXPECT_THAT(first.causes,
+              testing::Contains(testing::AllOf(Field(&CauseLedger::name, testing::StrEq("task_table_full")),
+                                               Field(&CauseLedger::count, 2U))));
+  const Ledger second = book.close(kernel, 3, 0);
+  EXPECT_EQ(second.classes.at(ISOSCOPE_CLASS_EXIT).made, 0U);
+  EXPECT_EQ(second.write_errors, 3U);
+}
+
+Snapshot window_of(const std::string& vm, std::uint64_t count) {
+  Snapshot window;
+  window.window = 1;
+  window.start_mono_ns = 10;
+  window.end_mono_ns = 20;
+  VmExitsRow row;
+  row.vm.id = vm;
+  row.count = count;
+  row.stats.add(100 * count);
+  window.vm_exits.push_back(row);
+  SchedRow sched;
+  sched.unit.id = vm;
+  sched.voluntary = count;
+  window.sched.push_back(sched);
+  return window;
+}
+
+TEST(Totals, SumOfTheWindows) {
+  Totals totals;
+  totals.add(window_of("a", 1));
+  totals.add(window_of("a", 2));
+  totals.add(window_of("b", 4));
+  const Snapshot all = totals.summary();
+  EXPECT_EQ(all.window, 0U);
+  EXPECT_EQ(all.start_mono_ns, 10U);
+  ASSERT_EQ(all.vm_exits.size(), 2U);
+  EXPECT_EQ(all.vm_exits[0].count, 3U);
+  EXPECT_EQ(all.vm_exits[0].stats.count, 2U);
+  EXPECT_EQ(all.vm_exits[0].stats.max_ns, 200U);
+  ASSERT_EQ(all.sched.size(), 2U);
+  EXPECT_EQ(all.sched[0].voluntary, 3U);
+}
+
+TEST(Totals, BeyondTheCapacityNothingIsLostFromTheSum) {
+  Totals totals(2);
+  for (const char* vm : {"a", "b", "c", "d", "c"}) {
+    totals.add(window_of(vm, 1));
+  }
+  const Snapshot all = totals.summary();
+  EXPECT_EQ(all.vm_exits.size(), 3U);
+  std::uint64_t count = 0;
+  for (const VmExitsRow& row : all.vm_exits) {
+    count += row.count;
+  }
+  EXPECT_EQ(count, 5U);
+  EXPECT_EQ(all.sched.size(), 3U);
+}
+
+}  // namespace
+}  // namespace isoscope::aggregate

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregate/exits.h"
+
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+namespace isoscope::aggregate {
+
+namespace {
+
+// min and max are exact where the cell was last touched in this window. An exit that finishes between the
+// last reading and the change of the window number leaves its min and max to the window before: the buckets
+// that the durations fell into then bound them.
+void bound_min_max(DurationStats& stats, const isoscope_exit_cell& cell, std::uint32_t window) {
+  const auto first = std::find_if(stats.buckets.begin(), stats.buckets.end(), [](auto n) { return n > 0; });
+  const auto last = std::find_if(stats.buckets.rbegin(), stats.buckets.rend(), [](auto n) { return n > 0; });
+  const auto low = static_cast<std::size_t>(first - stats.buckets.begin());
+  const auto high = static_cast<std::size_t>(stats.buckets.rend() - last);
+  const auto low_ns = static_cast<std::uint64_t>(bucket_floor_ns(low + 1));
+  const auto high_ns = static_cast<std::uint64_t>(bucket_floor_ns(high - 1));
+  const bool exact = cell.window == window;
+  stats.min_ns = exact ? std::min<std::uint64_t>(cell.min_ns, low_ns) : low_ns;
+  stats.max_ns = exact ? std::max<std::uint64_t>(cell.max_ns, high_ns) : high_ns;
+  stats.max_ns = std::max(stats.max_ns, stats.min_ns);
+}
+
+DurationStats difference(const isoscope_exit_cell& now, const isoscope_exit_cell& before,
+                         std::uint32_t window) {
+  DurationStats stats;
+  for (std::size_t i = 0; i < stats.buckets.size(); ++i) {
+    stats.buckets[i] = static_cast<std::uint32_t>(now.buckets[i] - before.buckets[i]);
+    stats.count += stats.buckets[i];
+  }
+  stats.sum_ns = now.sum_ns - before.sum_ns;
+  if (stats.count > 0) {
+    bound_min_max(stats, now, window);
+  }
+  return stats;
+}
+
+VmExitsRow row_of(const isoscope_vcpu& vcpu) {
+  VmExitsRow row;
+  row.vm.pid = vcpu.tgid;
+  row.vcpu_id = vcpu.vcpu_id;
+  row.tid = vcpu.tid;
+  row.isa = static_cast<event::Isa>(vcpu.isa);
+  return row;
+}
+
+}  // namespace
+
+void ExitWindows::close_vcpu(const probe::VcpuReading& reading, std::uint32_t window, Previous& previous,
+                             Window& out) {
+  const isoscope_vcpu& vcpu = reading.vcpu;
+  for (const isoscope_exit_cell& cell : reading.cells) {
+    isoscope_exit_cell& before = previous.cells[cell.reason];
+    VmExitsRow row = row_of(vcpu);
+    row.reason = cell.reason;
+    row.count = cell.exits - before.exits;
+    row.stats = difference(cell, before, window);
+    if (row.count > 0 || row.stats.count > 0) {
+      out.rows.push_back(std::move(row));
+    }
+    before = cell;
+  }
+  VmExitsRow other = row_of(vcpu);
+  other.other = true;
+  other.count = vcpu.other_exits - previous.vcpu.other_exits;
+  other.stats.count = vcpu.other_finished - previous.vcpu.other_finished;
+  other.stats.sum_ns = vcpu.other_sum_ns - previous.vcpu.other_sum_ns;
+  if (other.count > 0 || other.stats.count > 0) {
+    out.rows.push_back(std::move(other));
+  }
+  out.unmatched_exits += vcpu.unmatched_exits - previous.vcpu.unmatched_exits;
+  out.unmatched_entries += vcpu.unmatched_entries - previous.vcpu.unmatched_entries;
+  previous.vcpu = vcpu;
+}
+
+ExitWindows::Window ExitWindows::close(std::span<const probe::VcpuReading> readings, std::uint32_t window) {
+  Window out;
+  for (const probe::VcpuReading& reading : readings) {
+    Previous& previous = previous_[reading.index];
+    if (previous.start_ns != reading.vcpu.start_ns) {
+      previous = Previous{};
+      previous.start_ns = reading.vcpu.start_ns;
+    }
+    previous.seen = true;
+    close_vcpu(reading, window, previous, out);
+  }
+  for (auto entry = previous_.begin(); entry != previous_.end();) {
+    const bool seen = std::exchange(entry->second.seen, false);
+    entry = seen ? std::next(entry) : previous_.erase(entry);
+  }
+  std::sort(out.rows.begin(), out.rows.end(), [](const VmExitsRow& a, const VmExitsRow& b) {
+    return std::tie(a.vm.pid, a.vcpu_id, a.tid, a.other, a.reason) <
+           std::tie(b.vm.pid, b.vcpu_id, b.tid, b.other, b.reason);
+  });
+  return out;
+}
+
+}  // namespace isoscope::aggregate

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregate/ledger.h"
+
+#include <utility>
+
+namespace isoscope::aggregate {
+
+namespace {
+
+constexpr std::array<const char*, ISOSCOPE_CLASS_COUNT> class_names{"security", "lifecycle", "exits",
+                                                                    "switches"};
+
+struct Cause {
+  isoscope_counter counter;
+  const char* name;
+};
+constexpr std::array causes{
+    Cause{ISOSCOPE_TASK_COLLISION, "task_slot_collisions"},
+    Cause{ISOSCOPE_TASK_FULL, "task_table_full"},
+    Cause{ISOSCOPE_VCPU_FULL, "vcpu_table_full"},
+    Cause{ISOSCOPE_EXIT_CELL_FULL, "exit_cells_full"},
+    Cause{ISOSCOPE_CGROUP_FULL, "cgroup_table_full"},
+    Cause{ISOSCOPE_REASON_UNREAD, "exit_reason_unreadable"},
+    Cause{ISOSCOPE_EXIT_UNTRACKED, "exits_untracked"},
+};
+
+}  // namespace
+
+Ledger LedgerBook::close(const probe::Counters& kernel, std::uint64_t write_errors,
+                         std::uint64_t agent_cpu_ns) {
+  const auto since = [&](std::size_t counter) { return kernel.at(counter) - previous_.at(counter); };
+  Ledger ledger;
+  for (std::size_t i = 0; i < class_names.size(); ++i) {
+    ledger.classes.push_back({class_names.at(i), since(ISOSCOPE_MADE_SECURITY + i),
+                              std::exchange(handled_.at(i), 0), since(ISOSCOPE_DROPPED_SECURITY + i)});
+  }
+  for (const Cause& cause : causes) {
+    ledger.causes.push_back({cause.name, since(cause.counter)});
+  }
+  ledger.undecodable = std::exchange(undecodable_, 0);
+  ledger.unmatched_exits = std::exchange(unmatched_exits_, 0);
+  ledger.unmatched_entries = std::exchange(unmatched_entries_, 0);
+  ledger.unknown_reasons = std::exchange(unknown_reasons_, 0);
+  ledger.namespace_checks = since(ISOSCOPE_NAMESPACE_CHECKS);
+  ledger.write_errors = write_errors - std::exchange(previous_write_errors_, write_errors);
+  ledger.agent_cpu_ns = agent_cpu_ns - std::exchange(previous_cpu_ns_, agent_cpu_ns);
+  previous_ = kernel;
+  return ledger;
+}
+
+}  // namespace isoscope::aggregate

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "aggregate/histogram.h"
+#include "event/record.h"
+#include "identity/unit.h"
+
+namespace isoscope::aggregate {
+
+// One window's aggregates, ready for a sink. Counts are of this window alone, times in ns.
+
+struct VmExitsRow {
+  identity::Vm vm;
+  identity::UnitRef unit;
+  std::uint32_t vcpu_id = 0;
+  std::uint32_t tid = 0;
+  event::Isa isa = event::Isa::unknown;
+  bool other = false;        // the row of exits that found no place of their own; reason is then 0
+  std::uint32_t reason = 0;  // the vendor's number
+  std::uint64_t count = 0;   // exits that happened in this window; `stats` holds those that finished in it
+  DurationStats stats;
+};
+
+struct SchedRow {
+  identity::UnitRef unit;
+  std::uint64_t voluntary = 0;
+  std::uint64_t involuntary = 0;
+  std::uint64_t on_cpu_ns = 0;
+};
+
+// Records through the rings, by class. made == handled + dropped once the rings are drained.
+struct ClassLedger {
+  const char* name = "";
+  std::uint64_t made = 0;
+  std::uint64_t handled = 0;
+  std::uint64_t dropped = 0;
+};
+
+struct CauseLedger {
+  const char* name = "";  // snake_case, stable
+  std::uint64_t count = 0;
+};
+
+struct Ledger {
+  std::vector<ClassLedger> classes;
+  std::vector<CauseLedger> causes;  // failures by cause; a row per cause, also when 0
+  std::uint64_t undecodable = 0;    // records that userspace could not read
+  std::uint64_t unmatched_exits = 0;
+  std::uint64_t unmatched_entries = 0;
+  std::uint64_t unknown_reasons = 0;  // exits whose reason number has no name in our tables
+  std::uint64_t namespace_checks = 0;
+  std::uint64_t write_errors = 0;  // of outputs; the lines are lost there
+  std::uint64_t agent_cpu_ns = 0;  // this process, user + system
+};
+
+struct Snapshot {
+  std::uint64_t window = 0;  // 1, 2, ...; 0: the summary of the whole run
+  std::uint64_t start_mono_ns = 0;
+  std::uint64_t end_mono_ns = 0;
+  std::vector<VmExitsRow> vm_exits;
+  std::vector<SchedRow> sched;
+  Ledger ledger;
+};
+
+}  // namespace isoscope::aggregate

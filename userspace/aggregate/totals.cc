@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "aggregate/totals.h"
+
+namespace isoscope::aggregate {
+
+namespace {
+
+constexpr const char* other_name = "other";
+
+}  // namespace
+
+void Totals::add_exits(const VmExitsRow& row) {
+  ExitKey key{row.vm.id, row.vcpu_id, static_cast<std::uint32_t>(row.isa), row.other, row.reason};
+  auto found = exits_.find(key);
+  if (found == exits_.end()) {
+    VmExitsRow fresh = row;
+    if (exits_.size() >= capacity_) {
+      fresh.vm = identity::Vm{other_name, other_name, "", "", 0};
+      fresh.unit = identity::UnitRef{identity::UnitKind::vm, other_name, other_name};
+      fresh.vcpu_id = 0;
+      fresh.tid = 0;
+      key = ExitKey{other_name, 0, static_cast<std::uint32_t>(row.isa), row.other, row.reason};
+    }
+    fresh.count = 0;
+    fresh.stats = DurationStats{};
+    found = exits_.try_emplace(key, std::move(fresh)).first;
+  }
+  found->second.count += row.count;
+  found->second.stats.merge(row.stats);
+}
+
+void Totals::add_sched(const SchedRow& row) {
+  const std::string key = row.unit.id;
+  auto found = sched_.find(key);
+  if (found == sched_.end()) {
+    SchedRow fresh;
+    fresh.unit = row.unit;
+    std::string fresh_key = key;
+    if (sched_.size() >= capacity_) {
+      fresh.unit = identity::UnitRef{identity::UnitKind::cgroup, other_name, other_name};
+      fresh_key = other_name;
+    }
+    found = sched_.try_emplace(fresh_key, std::move(fresh)).first;
+  }
+  found->second.voluntary += row.voluntary;
+  found->second.involuntary += row.involuntary;
+  found->second.on_cpu_ns += row.on_cpu_ns;
+}
+
+void Totals::add_ledger(const Ledger& window) {
+  Ledger& sum = total_.ledger;
+  if (sum.classes.empty()) {
+    sum = window;
+    return;
+  }
+  for (std::size_t i = 0; i < sum.classes.size() && i < window.classes.size(); ++i) {
+    sum.classes[i].made += window.classes[i].made;
+    sum.classes[i].handled += window.classes[i].handled;
+    sum.classes[i].dropped += window.classes[i].dropped;
+  }
+  for (std::size_t i = 0; i < sum.causes.size() && i < window.causes.size(); ++i) {
+    sum.causes[i].count += window.causes[i].count;
+  }
+  sum.undecodable += window.undecodable;
+  sum.unmatched_exits += window.unmatched_exits;
+  sum.unmatched_entries += window.unmatched_entries;
+  sum.unknown_reasons += window.unknown_reasons;
+  sum.namespace_checks += window.namespace_checks;
+  sum.write_errors += window.write_errors;
+  sum.agent_cpu_ns += window.agent_cpu_ns;
+}
+
+void Totals::add(const Snapshot& window) {
+  if (!begun_) {
+    total_.start_mono_ns = window.start_mono_ns;
+    begun_ = true;
+  }
+  total_.end_mono_ns = window.end_mono_ns;
+  for (const VmExitsRow& row : window.vm_exits) {
+    add_exits(row);
+  }
+  for (const SchedRow& row : window.sched) {
+    add_sched(row);
+  }
+  add_ledger(window.ledger);
+}
+
+Snapshot Totals::summary() const {
+  Snapshot out = total_;
+  for (const auto& [key, row] : exits_) {
+    out.vm_exits.push_back(row);
+  }
+  for (const auto& [key, row] : sched_) {
+    out.sched.push_back(row);
+  }
+  return out;
+}
+
+}  // namespace isoscope::aggregate

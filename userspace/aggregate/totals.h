@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "aggregate/snapshot.h"
+
+namespace isoscope::aggregate {
+
+// The whole run: windows merged. Memory is bounded: beyond `capacity` rows of a kind, new VMs and units are
+// merged into one row named `other`.
+class Totals {
+ public:
+  explicit Totals(std::size_t capacity = 2000) : capacity_(capacity) {}
+
+  void add(const Snapshot& window);
+  // Snapshot number 0, from the start of the first window to the end of the last.
+  Snapshot summary() const;
+
+ private:
+  using ExitKey = std::tuple<std::string, std::uint32_t, std::uint32_t, bool, std::uint32_t>;
+
+  void add_exits(const VmExitsRow& row);
+  void add_sched(const SchedRow& row);
+  void add_ledger(const Ledger& window);
+
+  std::size_t capacity_;
+  Snapshot total_;
+  bool begun_ = false;
+  std::map<ExitKey, VmExitsRow> exits_;
+  std::map<std::string, SchedRow> sched_;
+};
+
+}  // namespace isoscope::aggregate

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+namespace isoscope::event {
+
+// What every record says of its subject task. Ids are those of the initial namespaces; times are
+// CLOCK_MONOTONIC in ns unless a name says otherwise.
+struct Meta {
+  std::uint64_t ts_ns = 0;
+  std::uint64_t cgroup_id = 0;
+  std::uint32_t tgid = 0;
+  std::uint32_t tid = 0;
+  std::uint16_t cpu = 0;
+};
+
+enum class Isa : std::uint32_t { unknown = 0, vmx = 1, svm = 2 };
+
+// Order and values as enum isoscope_ns_type.
+enum class NamespaceType : std::uint8_t { mnt, uts, ipc, net, pid, cgroup, time, user };
+inline constexpr std::size_t namespace_types = 8;
+const char* to_string(NamespaceType type);
+
+// Namespace inums by type; 0: this kernel does not have the type.
+struct NamespaceSet {
+  std::array<std::uint32_t, namespace_types> inum{};
+  std::uint32_t operator[](NamespaceType type) const { return inum[static_cast<std::size_t>(type)]; }
+  friend bool operator==(const NamespaceSet&, const NamespaceSet&) = default;
+};
+
+enum class Mechanism : std::uint8_t { unknown, setns, unshare, clone, none, cgroup_attach };
+const char* to_string(Mechanism mechanism);
+
+enum class SeenAt : std::uint8_t { commit = 1, fork = 2, context_switch = 3, exec = 4, exit = 5 };
+const char* to_string(SeenAt seen_at);
+
+struct VmExit {
+  std::uint64_t start_ns = 0;
+  std::uint64_t duration_ns = 0;
+  std::uint32_t vcpu_id = 0;
+  Isa isa = Isa::unknown;
+  std::uint32_t reason = 0;
+};
+
+struct ContextSwitch {
+  std::uint64_t ran_ns = 0;
+  std::uint64_t next_cgroup_id = 0;
+  std::uint32_t next_tgid = 0;
+  std::uint32_t next_tid = 0;
+  std::uint32_t prev_state = 0;
+  bool voluntary = false;
+};
+
+struct CgroupMade {
+  std::uint64_t id = 0;
+  std::uint64_t parent_id = 0;
+  std::uint32_t level = 0;
+  std::string name;
+};
+
+struct CgroupRemoved {
+  std::uint64_t id = 0;
+};
+
+// meta is the task that did the moving.
+struct CgroupAttached {
+  std::uint64_t to_cgroup_id = 0;
+  std::uint64_t home_cgroup_id = 0;  // see NamespacesChanged
+  std::uint32_t moved_tgid = 0;
+  std::uint32_t moved_tid = 0;
+  std::string comm;  // raw kernel bytes, perhaps not UTF-8
+};
+
+// A program started in a mount namespace that the task's parent does not have.
+struct Exec {
+  NamespaceSet namespaces;
+  std::uint64_t start_boot_ns = 0;
+  std::uint32_t parent_tgid = 0;
+  std::string comm;
+};
+
+struct NamespacesChanged {
+  NamespaceSet from;
+  NamespaceSet to;
+  // The cgroup the task was born in or last executed a program in: the unit it belongs to.
+  std::uint64_t home_cgroup_id = 0;
+  std::uint64_t start_boot_ns = 0;
+  std::uint64_t cap_effective = 0;
+  std::uint32_t parent_tgid = 0;
+  std::uint32_t uid = 0;
+  Mechanism mechanism = Mechanism::unknown;
+  SeenAt seen_at = SeenAt::commit;
+  std::string comm;
+};
+
+// A thread made its first VM exit.
+struct VcpuSeen {
+  std::uint64_t start_boot_ns = 0;
+  std::uint32_t vcpu_id = 0;
+  Isa isa = Isa::unknown;
+};
+
+using Payload = std::variant<VmExit, ContextSwitch, CgroupMade, CgroupRemoved, CgroupAttached, Exec,
+                             NamespacesChanged, VcpuSeen>;
+
+struct Record {
+  Meta meta;
+  Payload payload;
+};
+
+}  // namespace isoscope::event

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/features.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace isoscope::kernel {
+
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+
+Capability exits(const KvmFeatures& kvm) {
+  const std::string name = "VM exits";
+  switch (kvm_path(kvm)) {
+    case KvmPath::svm:
+    case KvmPath::vmx:
+      return {name, Availability::on,
+              fmt::format("tp_btf/kvm_exit, reason from {}'s types", kvm.vendor_module)};
+    case KvmPath::classic:
+      return {name, Availability::degraded,
+              "classic tracepoint kvm:kvm_exit, at about three times the cost: the kvm modules have no BTF"};
+    case KvmPath::other:
+      return {
+          name, Availability::degraded,
+          fmt::format("counted and timed, but without reasons: {} is neither kvm_intel nor kvm_amd, or its "
+                      "types and tracefs are both missing",
+                      kvm.vendor_module.empty() ? "the vendor module" : kvm.vendor_module)};
+    case KvmPath::none:
+      break;
+  }
+  if (!kvm.loaded) {
+    return {name, Availability::off, "the kvm module is not loaded; attached as soon as it is"};
+  }
+  if (kvm.vendor == KvmVendor::none) {
+    return {name, Availability::off,
+            "kvm is loaded without a vendor module (kvm_intel, kvm_amd); attached when it comes"};
+  }
+  return {name, Availability::off,
+          "the kvm modules have no BTF and tracefs is not mounted: mount it, or rebuild with "
+          "CONFIG_DEBUG_INFO_BTF_MODULES"};
+}
+
+Capability namespace_events(const Features& features) {
+  if (features.legal_paths()) {
+    return {"namespace changes by system call", Availability::on,
+            "fentry on switch_task_namespaces and perf_event_namespaces: at once, with mechanism"};
+  }
+  return {"namespace changes by system call", Availability::off,
+          "no fentry on this kernel (needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS): crossings are found by "
+          "state, "
+          "at the task's next switch, exec or exit; setns and unshare cannot be told from tampering"};
+}
+
+}  // namespace
+
+KvmPath kvm_path(const KvmFeatures& kvm) {
+  if (!kvm.loaded || kvm.vendor == KvmVendor::none) {
+    return KvmPath::none;
+  }
+  if (kvm.tracepoint_types && kvm.vcpu_types && kvm.vendor == KvmVendor::svm) {
+    return KvmPath::svm;
+  }
+  if (kvm.tracepoint_types && kvm.vcpu_types && kvm.vendor == KvmVendor::vmx) {
+    return KvmPath::vmx;
+  }
+  if (kvm.vendor != KvmVendor::other && kvm.classic) {
+    return KvmPath::classic;
+  }
+  return kvm.tracepoint_types ? KvmPath::other : KvmPath::none;
+}
+
+base::Result<base::Ok> require(const Features& features) {
+  if (!features.missing_capabilities.empty()) {
+    return Error{
+        ErrorKind::permission,
+        fmt::format("cannot trace this kernel: the process lacks {}; run isoscope as root (sudo isoscope "
+                    "...) or from its systemd unit",
+                    fmt::join(features.missing_capabilities, ", "))};
+  }
+  if (!features.bpf_syscall) {
+    return Error{ErrorKind::unsupported,
+                 "cannot trace this kernel: the bpf system call is switched off (kernel built without "
+                 "CONFIG_BPF_SYSCALL, or filtered by seccomp in this container)"};
+  }
+  if (features.lockdown == "confidentiality") {
+    return Error{
+        ErrorKind::unsupported,
+        "cannot trace this kernel: it is locked down for confidentiality, which forbids BPF programs to "
+        "read kernel memory; boot with lockdown=integrity or none"};
+  }
+  if (!features.btf) {
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("cannot trace this kernel: {} has no BTF (/sys/kernel/btf/vmlinux is missing); it must "
+                    "be built with CONFIG_DEBUG_INFO_BTF",
+                    features.release)};
+  }
+  if (!features.scheduler_tracepoints) {
+    return Error{
+        ErrorKind::unsupported,
+        fmt::format("cannot trace this kernel: the BTF of {} does not describe the scheduler's tracepoints; "
+                    "Linux 5.15 or newer is needed",
+                    features.release)};
+  }
+  return base::Ok{};
+}
+
+const char* to_string(Availability availability) {
+  switch (availability) {
+    case Availability::on:
+      return "on";
+    case Availability::degraded:
+      return "degraded";
+    case Availability::off:
+      return "off";
+  }
+  return "?";
+}
+
+std::vector<Capability> explain(const Features& features) {
+  std::vector<Capability> lines;
+  lines.push_back(exits(features.kvm));
+  lines.push_back(
+      {"context switches", Availability::on,
+       features.switch_has_state ? "tp_btf/sched_switch" : "tp_btf/sched_switch, state read from the task"});
+  lines.push_back(
+      features.cgroup_tracepoints
+          ? Capability{"cgroup life cycle", Availability::on, "tp_btf/cgroup_mkdir, rmdir, attach_task"}
+          : Capability{"cgroup life cycle", Availability::off,
+                       "the kernel has no cgroup tracepoints: units are found at start only"});
+  lines.push_back(features.cgroup2
+                      ? Capability{"units by cgroup", Availability::on, "cgroup v2"}
+                      : Capability{"units by cgroup", Availability::degraded,
+                                   "no cgroup v2 hierarchy is mounted: every task counts as the host's"});
+  lines.push_back(namespace_events(features));
+  lines.push_back({"namespace changes by state", Availability::on, "checked at every switch, exec and exit"});
+  return lines;
+}
+
+}  // namespace isoscope::kernel

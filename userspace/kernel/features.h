@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace isoscope::kernel {
+
+// Offsets in the record of the classic kvm:kvm_exit tracepoint.
+struct ClassicKvmExit {
+  std::uint32_t reason_offset = 0;
+  std::uint32_t vcpu_offset = 0;
+  std::uint32_t isa_offset = 0;
+};
+
+enum class KvmVendor { none, svm, vmx, other };
+
+// KVM as it is now; it may come and go while we run.
+struct KvmFeatures {
+  bool loaded = false;  // the kvm module, or KVM built in
+  KvmVendor vendor = KvmVendor::none;
+  std::string vendor_module;      // "kvm_amd"; empty while vendor is none
+  bool tracepoint_types = false;  // BTF tells kvm_exit's arguments: tp_btf works
+  bool vcpu_types = false;        // BTF tells the vendor's vCPU struct: the reason can be read from it
+  std::optional<ClassicKvmExit> classic;  // tracefs has the classic tracepoint
+
+  friend bool operator==(const KvmFeatures& a, const KvmFeatures& b) {
+    return a.loaded == b.loaded && a.vendor == b.vendor && a.tracepoint_types == b.tracepoint_types &&
+           a.vcpu_types == b.vcpu_types && a.classic.has_value() == b.classic.has_value();
+  }
+};
+
+// What this kernel offers us, as a plain value: found by probe::discover(), built by hand in tests.
+struct Features {
+  std::string release;                            // uname -r
+  std::vector<std::string> missing_capabilities;  // of those we need to load
+  bool bpf_syscall = false;                       // bpf(2) is built in and not switched off
+  std::string lockdown;                // "none", "integrity", "confidentiality"; empty: not built in
+  bool btf = false;                    // /sys/kernel/btf/vmlinux
+  bool scheduler_tracepoints = false;  // tp_btf on sched_switch, fork, exec, exit
+  bool switch_has_state = false;       // sched_switch carries prev_state (5.18)
+  bool cgroup_tracepoints = false;
+  bool fentry_switch_task_namespaces = false;
+  bool fentry_perf_event_namespaces = false;
+  bool tracefs = false;
+  bool cgroup2 = false;
+  KvmFeatures kvm;
+
+  // Both hooks of the event path: a change found by state alone can then be called tampering.
+  bool legal_paths() const { return fentry_switch_task_namespaces && fentry_perf_event_namespaces; }
+};
+
+enum class KvmPath { none, svm, vmx, other, classic };
+
+// How exits are seen with these features; none if they cannot be.
+KvmPath kvm_path(const KvmFeatures& kvm);
+
+// Fails with the reason in words, and what to do, if nothing can run here: no permission first, then what the
+// kernel lacks.
+base::Result<base::Ok> require(const Features& features);
+
+enum class Availability { on, degraded, off };
+const char* to_string(Availability availability);
+
+// One line of `isoscope check`.
+struct Capability {
+  std::string name;
+  Availability state = Availability::on;
+  std::string words;  // by what means, or what is missing and what that turns off
+};
+
+std::vector<Capability> explain(const Features& features);
+
+}  // namespace isoscope::kernel

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "probe/discover.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "base/unique_fd.h"
+#include "kernel/tracepoint_format.h"
+
+namespace isoscope::probe {
+
+namespace {
+
+namespace fs = std::filesystem;
+using base::UniqueFd;
+
+struct FreeBtf {
+  void operator()(btf* types) const { btf__free(types); }
+};
+using Btf = std::unique_ptr<btf, FreeBtf>;
+
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> missing_capabilities() {
+  // CAP_SYS_ADMIN: libbpf walks the BTF of every module, and object ids are open to that capability alone.
+  struct Needed {
+    int number;
+    const char* name;
+  };
+  constexpr std::array needed{Needed{CAP_BPF, "CAP_BPF"}, Needed{CAP_PERFMON, "CAP_PERFMON"},
+                              Needed{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}};
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  std::vector<std::string> missing;
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) {
+    return missing;
+  }
+  for (const Needed& capability : needed) {
+    const auto word = static_cast<std::size_t>(capability.number) / 32;
+    if ((sets.at(word).effective & (1U << (capability.number % 32))) == 0) {
+      missing.emplace_back(capability.name);
+    }
+  }
+  return missing;
+}
+
+// The bracketed word of `none [integrity] confidentiality`.
+std::string lockdown() {
+  const std::string text = read_file("/sys/kernel/security/lockdown");
+  const std::size_t open = text.find('[');
+  const std::size_t close = text.find(']');
+  return open == std::string::npos || close == std::string::npos ? ""
+                                                                 : text.substr(open + 1, close - open - 1);
+}
+
+bool bpf_syscall_works() {
+  bpf_insn program[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
+      {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+  const UniqueFd fd(bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "isoscope_probe", "GPL", program, 2, nullptr));
+  return static_cast<bool>(fd);
+}
+
+// Number of arguments of a tp_btf tracepoint, the leading `void *` not counted; -1 if BTF does not know it.
+int tracepoint_arguments(const btf* types, const char* tracepoint) {
+  const std::string name = std::string("btf_trace_") + tracepoint;
+  const int id = btf__find_by_name_kind(types, name.c_str(), BTF_KIND_TYPEDEF);
+  if (id < 0) {
+    return -1;
+  }
+  const btf_type* type = btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type);
+  const btf_type* prototype = btf__type_by_id(types, type->type);
+  return btf_is_func_proto(prototype) ? static_cast<int>(btf_vlen(prototype)) - 1 : -1;
+}
+
+// Whether fentry works on a function is known for sure only by loading and attaching: kernels differ in
+// configuration and in which functions their compiler left whole.
+bool fentry_works(const btf* types, const char* function) {
+  const int id = btf__find_by_name_kind(types, function, BTF_KIND_FUNC);
+  if (id < 0) {
+    return false;
+  }
+  bpf_insn program[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
+      {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY,
+              .attach_btf_id = static_cast<__u32>(id));
+  const UniqueFd fd(bpf_prog_load(BPF_PROG_TYPE_TRACING, "isoscope_probe", "GPL", program, 2, &options));
+  if (!fd) {
+    return false;
+  }
+  return static_cast<bool>(UniqueFd(bpf_raw_tracepoint_open(nullptr, fd.get())));
+}
+
+void discover_types(kernel::Features& features) {
+  const Btf types(btf__load_vmlinux_btf());
+  if (!types) {
+    features.btf = false;
+    return;
+  }
+  const int switch_arguments = tracepoint_arguments(types.get(), "sched_switch");
+  features.switch_has_state = switch_arguments >= 4;
+  features.scheduler_tracepoints = switch_arguments >= 3 &&
+                                   tracepoint_arguments(types.get(), "sched_process_fork") > 0 &&
+                                   tracepoint_arguments(types.get(), "sched_process_exec") > 0 &&
+                                   tracepoint_arguments(types.get(), "sched_process_exit") > 0;
+  features.cgroup_tracepoints = tracepoint_arguments(types.get(), "cgroup_mkdir") > 0 &&
+                                tracepoint_arguments(types.get(), "cgroup_rmdir") > 0 &&
+                                tracepoint_arguments(types.get(), "cgroup_attach_task") > 0;
+  if (features.missing_capabilities.empty() && features.bpf_syscall) {
+    features.fentry_switch_task_namespaces = fentry_works(types.get(), "switch_task_namespaces");
+    features.fentry_perf_event_namespaces = fentry_works(types.get(), "perf_event_namespaces");
+  }
+}
+
+bool cgroup2_mounted() {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.find(" - cgroup2 ") != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string tracefs_root() {
+  for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
+    if (exists(std::string(root) + "/events")) {
+      return root;
+    }
+  }
+  return "";
+}
+
+// A vendor module that is loaded, or built in. Its types stand in a BTF of its own or, built in, in vmlinux'.
+struct Vendor {
+  const char* module;
+  const char* vcpu_struct;
+  kernel::KvmVendor vendor;
+};
+constexpr std::array vendors{Vendor{"kvm_amd", "vcpu_svm", kernel::KvmVendor::svm},
+                             Vendor{"kvm_intel", "vcpu_vmx", kernel::KvmVendor::vmx},
+                             Vendor{"kvm_pvm", "vcpu_pvm", kernel::KvmVendor::other}};
+
+}  // namespace
+
+kernel::KvmFeatures discover_kvm() {
+  kernel::KvmFeatures kvm;
+  kvm.loaded = exists("/sys/module/kvm");
+  if (!kvm.loaded) {
+    return kvm;
+  }
+  kvm.tracepoint_types = exists("/sys/kernel/btf/kvm") || !exists("/sys/module/kvm/initstate");
+  for (const Vendor& candidate : vendors) {
+    const std::string module = std::string("/sys/module/") + candidate.module;
+    // Built into the kernel, every vendor has a folder; only one that drives the CPU has the device.
+    const bool built_in = !exists(module + "/initstate");
+    if (!exists(module) || (built_in && !exists("/dev/kvm"))) {
+      continue;
+    }
+    if (!built_in && read_file(module + "/initstate") != "live\n") {
+      continue;
+    }
+    kvm.vendor = candidate.vendor;
+    kvm.vendor_module = candidate.module;
+    kvm.vcpu_types = built_in || exists(std::string("/sys/kernel/btf/") + candidate.module);
+    break;
+  }
+  const std::string root = tracefs_root();
+  if (!root.empty()) {
+    kvm.classic = kernel::parse_kvm_exit_format(read_file(root + "/events/kvm/kvm_exit/format"));
+  }
+  return kvm;
+}
+
+kernel::Features discover() {
+  kernel::Features features;
+  utsname names{};
+  ::uname(&names);
+  features.release = names.release;
+  features.missing_capabilities = missing_capabilities();
+  features.bpf_syscall = !features.missing_capabilities.empty() || bpf_syscall_works();
+  features.lockdown = lockdown();
+  features.btf = exists("/sys/kernel/btf/vmlinux");
+  if (features.btf) {
+    discover_types(features);
+  }
+  features.tracefs = !tracefs_root().empty();
+  features.cgroup2 = cgroup2_mounted();
+  features.kvm = discover_kvm();
+  return features;
+}
+
+}  // namespace isoscope::probe

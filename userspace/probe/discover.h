@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernel/features.h"
+
+namespace isoscope::probe {
+
+// Asks this kernel what it offers. Loads two empty programs to learn whether fentry works, so it needs the
+// capabilities that tracing needs; without them it finds what can be found and says which are missing.
+kernel::Features discover();
+
+// KVM alone, from sysfs and tracefs: cheap enough to ask many times a second.
+kernel::KvmFeatures discover_kvm();
+
+}  // namespace isoscope::probe

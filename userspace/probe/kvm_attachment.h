@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernel/features.h"
+#include "probe/skeleton.h"
+
+namespace isoscope::probe {
+
+// The kvm programs: a second instance of the object that shares every map with the first. Programs cannot be
+// added to a loaded object, and the kvm modules, whose types these need, may come and go at any time.
+class KvmAttachment {
+ public:
+  static base::Result<KvmAttachment> create(isoscope_bpf* shared, const kernel::Features& features,
+                                            const kernel::KvmFeatures& kvm, const Options& options);
+
+ private:
+  KvmAttachment(Skeleton skeleton, Link on_entry, Link on_exit)
+      : skeleton_(std::move(skeleton)), on_entry_(std::move(on_entry)), on_exit_(std::move(on_exit)) {}
+
+  // Members end in reverse order: exits first, so that every exit that was seen can still find its entry.
+  Skeleton skeleton_;
+  Link on_entry_;
+  Link on_exit_;
+};
+
+}  // namespace isoscope::probe

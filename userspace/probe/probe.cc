@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "probe/probe.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+#include <utility>
+
+#include "abi/event.h"
+#include "abi/knobs.h"
+#include "base/log.h"
+#include "probe/kvm_attachment.h"
+#include "probe/libbpf_log.h"
+#include "probe/mapped_array.h"
+#include "probe/skeleton.h"
+
+namespace isoscope::probe {
+
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+using base::Ok;
+using base::Result;
+
+struct FreeRing {
+  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+};
+
+template <typename T>
+Result<MappedArray<T>> map_array(const bpf_map* map) {
+  const std::uint32_t count = bpf_map__max_entries(map);
+  auto mapping = Mapping::create(bpf_map__fd(map), std::size_t{count} * sizeof(T), bpf_map__name(map));
+  if (!mapping) {
+    return mapping.error();
+  }
+  return MappedArray<T>(std::move(*mapping), count);
+}
+
+// Free lists begin with every index but 0, which means "none" or "other".
+Result<Ok> fill_free_list(const bpf_map* list, std::uint32_t count) {
+  for (std::uint32_t index = 1; index < count; ++index) {
+    if (bpf_map_update_elem(bpf_map__fd(list), nullptr, &index, BPF_ANY) != 0) {
+      return Error{ErrorKind::failure, fmt::format("cannot fill the BPF map {}: {}", bpf_map__name(list),
+                                                   base::errno_text(errno))};
+    }
+  }
+  return Ok{};
+}
+
+void push_free(const bpf_map* list, std::uint32_t index) {
+  if (bpf_map_update_elem(bpf_map__fd(list), nullptr, &index, BPF_ANY) != 0) {
+    base::log::warning("index {} of the BPF map {} is lost: {}", index, bpf_map__name(list),
+                       base::errno_text(errno));
+  }
+}
+
+// Memory of one map as the kernel accounts it.
+std::size_t accounted_bytes(int map_fd) {
+  std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map_fd));
+  std::string key;
+  std::size_t value = 0;
+  while (info >> key) {
+    if (key == "memlock:") {
+      info >> value;
+      return value;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+class Probe::Impl {
+ public:
+  static Result<std::unique_ptr<Impl>> create(const kernel::Features& features, const Options& options);
+
+  Result<Ok> set_up_maps();
+  Result<Ok> open_rings();
+  static int on_record(void* context, void* bytes, std::size_t size);
+
+  kernel::Features features;
+  Options options;
+  Skeleton skeleton;
+  MappedArray<isoscope_vcpu> vcpus;
+  MappedArray<isoscope_exit_cell> exit_cells;
+  MappedArray<isoscope_cgroup_sched> cgroup_sched;
+  MappedArray<isoscope_control> control;
+  const Consumer* consumer = nullptr;  // while a drain is running
+  std::unique_ptr<ring_buffer, FreeRing> security;
+  std::unique_ptr<ring_buffer, FreeRing> data;
+  std::optional<KvmAttachment> kvm;
+};
+
+int Probe::Impl::on_record(void* context, void* bytes, std::size_t size) {
+  const auto* const impl = static_cast<Impl*>(context);
+  (*impl->consumer)(std::span(static_cast<const std::byte*>(bytes), size));
+  return 0;
+}
+
+Result<Ok> Probe::Impl::set_up_maps() {
+  auto vcpu_array = map_array<isoscope_vcpu>(skeleton->maps.vcpus);
+  auto cell_array = map_array<isoscope_exit_cell>(skeleton->maps.exit_cells);
+  auto cgroup_array = map_array<isoscope_cgroup_sched>(skeleton->maps.cgroup_sched);
+  auto control_array = map_array<isoscope_control>(skeleton->maps.control);
+  if (!vcpu_array) {
+    return vcpu_array.error();
+  }
+  if (!cell_array) {
+    return cell_array.error();
+  }
+  if (!cgroup_array) {
+    return cgroup_array.error();
+  }
+  if (!control_array) {
+    return control_array.error();
+  }
+  vcpus = std::move(*vcpu_array);
+  exit_cells = std::move(*cell_array);
+  cgroup_sched = std::move(*cgroup_array);
+  control = std::move(*control_array);
+  if (auto done = fill_free_list(skeleton->maps.free_vcpus, vcpus.size()); !done) {
+    return done;
+  }
+  if (auto done = fill_free_list(skeleton->maps.free_exit_cells, exit_cells.size()); !done) {
+    return done;
+  }
+  return fill_free_list(skeleton->maps.free_cgroups, cgroup_sched.size());
+}
+
+Result<Ok> Probe::Impl::open_rings() {
+  security.reset(ring_buffer__new(bpf_map__fd(skeleton->maps.security), on_record, this, nullptr));
+  data.reset(ring_buffer__new(bpf_map__fd(skeleton->maps.data), on_record, this, nullptr));
+  if (!security || !data) {
+    return Error{ErrorKind::failure,
+                 fmt::format("cannot open the ring buffers: {}", base::errno_text(errno))};
+  }
+  return Ok{};
+}
+
+Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features& features,
+                                                         const Options& options) {
+  bridge_libbpf_log();
+  auto opened = open_skeleton(features, options);
+  if (!opened) {
+    return opened.error();
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->features = features;
+  impl->options = options;
+  impl->skeleton = std::move(*opened);
+  const auto& programs = impl->skeleton->progs;
+  bpf_program__set_autoload(
+      features.switch_has_state ? programs.handle_sched_switch : programs.handle_sched_switch_no_state, true);
+  for (bpf_program* const program :
+       {programs.handle_cgroup_mkdir, programs.handle_cgroup_rmdir, programs.handle_cgroup_attach_task}) {
+    bpf_program__set_autoload(program, features.cgroup_tracepoints);
+  }
+  for (bpf_program* const program :
+       {programs.handle_switch_task_namespaces, programs.handle_perf_event_namespaces}) {
+    bpf_program__set_autoload(program, features.legal_paths());
+  }
+  bpf_map__set_max_entries(impl->skeleton->maps.data, options.data_ring_bytes);
+  bpf_map__set_max_entries(impl->skeleton->maps.security, options.security_ring_bytes);
+  if (auto done = load_skeleton(impl->skeleton.get(), "the BPF programs"); !done) {
+    return done.error();
+  }
+  if (auto done = impl->set_up_maps(); !done) {
+    return done.error();
+  }
+  if (auto done = impl->open_rings(); !done) {
+    return done.error();
+  }
+  return impl;
+}
+
+Probe::Probe(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Probe::Probe(Probe&&) noexcept = default;
+Probe& Probe::operator=(Probe&&) noexcept = default;
+Probe::~Probe() = default;
+
+Result<Probe> Probe::create(const kernel::Features& features, const Options& options) {
+  auto impl = Impl::create(features, options);
+  if (!impl) {
+    return impl.error();
+  }
+  return Probe(std::move(*impl));
+}
+
+Result<Ok> Probe::attach() {
+  const int error = isoscope_bpf__attach(impl_->skeleton.get());
+  if (error != 0) {
+    const std::string warning = take_libbpf_warning();
+    return Error{ErrorKind::failure,
+                 fmt::format("cannot attach the BPF programs: {}{}{}", base::errno_text(-error),
+                             warning.empty() ? "" : ": ", warning)};
+  }
+  return Ok{};
+}
+
+Result<Ok> Probe::attach_kvm(const kernel::KvmFeatures& kvm) {
+  auto attachment = KvmAttachment::create(impl_->skeleton.get(), impl_->features, kvm, impl_->options);
+  if (!attachment) {
+    return attachment.error();
+  }
+  impl_->kvm.emplace(std::move(*attachment));
+  return Ok{};
+}
+
+void Probe::detach_kvm() {
+  impl_->kvm.reset();
+}
+
+bool Probe::kvm_attached() const {
+  return impl_->kvm.has_value();
+}
+
+void Probe::detach() {
+  detach_kvm();
+  isoscope_bpf__detach(impl_->skeleton.get());
+}
+
+int Probe::ring_fd(Ring ring) const {
+  return ring_buffer__epoll_fd(ring == Ring::security ? impl_->security.get() : impl_->data.get());
+}
+
+void Probe::drain(Ring ring, const Consumer& consumer) {
+  impl_->consumer = &consumer;
+  ring_buffer__consume(ring == Ring::security ? impl_->security.get() : impl_->data.get());
+  impl_->consumer = nullptr;
+}
+
+std::vector<VcpuReading> Probe::read_vcpus() const {
+  std::vector<VcpuReading> readings;
+  for (std::uint32_t index = 1; index < impl_->vcpus.size(); ++index) {
+    VcpuReading reading;
+    reading.index = index;
+    reading.vcpu = impl_->vcpus.read(index);
+    if (reading.vcpu.state == ISOSCOPE_VCPU_FREE) {
+      continue;
+    }
+    for (const std::uint16_t cell : reading.vcpu.cells) {
+      if (cell != 0 && cell < impl_->exit_cells.size()) {
+        reading.cells.push_back(impl_->exit_cells.read(cell));
+      }
+    }
+    readings.push_back(std::move(reading));
+  }
+  return readings;
+}
+
+std::vector<isoscope_cgroup_sched> Probe::read_cgroups() const {
+  std::vector<isoscope_cgroup_sched> readings;
+  for (std::uint32_t slot = 0; slot < impl_->cgroup_sched.size(); ++slot) {
+    const isoscope_cgroup_sched reading = impl_->cgroup_sched.read(slot);
+    if (reading.cgroup_id != 0 || slot == 0) {
+      readings.push_back(reading);
+    }
+  }
+  return readings;
+}
+
+Counters Probe::read_counters() const {
+  Counters sums{};
+  const int cpus = libbpf_num_possible_cpus();
+  std::vector<std::uint64_t> values(static_cast<std::size_t>(cpus > 0 ? cpus : 1));
+  for (std::uint32_t key = 0; key < sums.size(); ++key) {
+    if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.counters), &key, values.data()) != 0) {
+      continue;
+    }
+    for (const std::uint64_t value : values) {
+      sums[key] += value;
+    }
+  }
+  return sums;
+}
+
+void Probe::begin_window(std::uint32_t window) {
+  __atomic_store_n(&impl_->control.owned(0).window, window, __ATOMIC_RELAXED);
+}
+
+void Probe::release_vcpu(const VcpuReading& dead) {
+  for (const std::uint16_t cell : dead.vcpu.cells) {
+    if (cell != 0 && cell < impl_->exit_cells.size()) {
+      impl_->exit_cells.owned(cell) = isoscope_exit_cell{};
+      push_free(impl_->skeleton->maps.free_exit_cells, cell);
+    }
+  }
+  impl_->vcpus.owned(dead.index) = isoscope_vcpu{};
+  push_free(impl_->skeleton->maps.free_vcpus, dead.index);
+}
+
+void Probe::release_cgroup(std::uint64_t cgroup_id) {
+  const int slots = bpf_map__fd(impl_->skeleton->maps.cgroup_slots);
+  std::uint32_t slot = 0;
+  if (bpf_map_lookup_elem(slots, &cgroup_id, &slot) != 0) {
+    return;  // none of its tasks ever ran
+  }
+  bpf_map_delete_elem(slots, &cgroup_id);
+  impl_->cgroup_sched.owned(slot) = isoscope_cgroup_sched{};
+  push_free(impl_->skeleton->maps.free_cgroups, slot);
+}
+
+std::size_t Probe::map_bytes() const {
+  std::size_t bytes = 0;
+  const bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, impl_->skeleton->obj) {
+    bytes += accounted_bytes(bpf_map__fd(map));
+  }
+  return bytes;
+}
+
+}  // namespace isoscope::probe

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "abi/histogram.h"
+#include "base/result.h"
+#include "kernel/features.h"
+#include "probe/readings.h"
+
+namespace isoscope::probe {
+
+struct Options {
+  bool stream_exits = false;
+  bool stream_switches = false;
+  std::uint64_t slow_exit_ns = 0;         // 0: off
+  std::uint32_t data_ring_bytes = 65536;  // a power of two, at least a page
+  std::uint32_t security_ring_bytes = 1U << 20;
+  isoscope_hist_tables histogram{};  // how the programs find a bucket; must be the reader's own tables
+};
+
+enum class Ring { security, data };
+
+// The programs in the kernel, and everything that comes out of them. Nothing is pinned: when the process
+// ends, however it ends, the programs are gone.
+class Probe {
+ public:
+  // Loads everything but the kvm programs. Attaches nothing yet.
+  static base::Result<Probe> create(const kernel::Features& features, const Options& options);
+  Probe(Probe&&) noexcept;
+  Probe& operator=(Probe&&) noexcept;
+  ~Probe();
+
+  base::Result<base::Ok> attach();
+
+  // The kvm programs are loaded when the modules whose types they need are there. May be called again after
+  // detach_kvm(), with what discover_kvm() then says.
+  base::Result<base::Ok> attach_kvm(const kernel::KvmFeatures& kvm);
+  void detach_kvm();
+  bool kvm_attached() const;
+
+  // Detaches every program. The maps stay readable, and nothing more comes through the rings.
+  void detach();
+
+  // Readable (epoll) when the kernel side asks for a reader.
+  int ring_fd(Ring ring) const;
+  // Hands over every record that is in the ring, oldest first. The bytes are valid during the call only.
+  using Consumer = std::function<void(std::span<const std::byte>)>;
+  void drain(Ring ring, const Consumer& consumer);
+
+  std::vector<VcpuReading> read_vcpus() const;
+  std::vector<isoscope_cgroup_sched> read_cgroups() const;
+  Counters read_counters() const;
+
+  // Number of the window from now on; the programs begin min and max anew.
+  void begin_window(std::uint32_t window);
+
+  // Gives back what a dead vCPU, or a removed cgroup, held. Call after its last reading was taken.
+  void release_vcpu(const VcpuReading& dead);
+  void release_cgroup(std::uint64_t cgroup_id);
+
+  std::size_t map_bytes() const;  // memory of all maps, as the kernel accounts the preallocated ones
+
+ private:
+  class Impl;
+  explicit Probe(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace isoscope::probe

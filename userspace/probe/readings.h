@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "abi/counters.h"
+
+namespace isoscope::probe {
+
+// One vCPU as it stands in the maps: copies, taken field by field while the vCPU may run.
+struct VcpuReading {
+  std::uint32_t index = 0;  // in the map; with vcpu.start_ns it names the vCPU for ever
+  isoscope_vcpu vcpu{};
+  std::vector<isoscope_exit_cell> cells;  // of every reason seen so far
+};
+
+using Counters = std::array<std::uint64_t, ISOSCOPE_COUNTER_COUNT>;  // summed over the CPUs, since start
+
+}  // namespace isoscope::probe
