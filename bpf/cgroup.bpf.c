@@ -60,8 +60,8 @@ int BPF_PROG(handle_cgroup_rmdir, struct cgroup *cgrp)
 }
 
 /*
- * TP_PROTO(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup). A task cloned
- * straight into a cgroup passes no such event.
+ * TP_PROTO(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup). A task
+ * cloned straight into a cgroup passes no such event.
  */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(handle_cgroup_attach_task, struct cgroup *dst, const char *path, struct task_struct *task)
@@ -76,8 +76,8 @@ int BPF_PROG(handle_cgroup_attach_task, struct cgroup *dst, const char *path, st
 	if (!event)
 		return 0;
 	record = find_task(task->pid);
-	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_CGROUP_ATTACH, ISOSCOPE_CLASS_LIFECYCLE, mover,
-		    task_cgroup_id(mover), bpf_ktime_get_ns());
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_CGROUP_ATTACH, ISOSCOPE_CLASS_LIFECYCLE,
+		    mover, task_cgroup_id(mover), bpf_ktime_get_ns());
 	event->to_cgroup_id = BPF_CORE_READ(dst, kn, id);
 	event->home_cgroup_id = record ? record->home_cgroup_id : 0;
 	event->moved_tgid = task->tgid;

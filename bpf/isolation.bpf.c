@@ -14,15 +14,16 @@ int BPF_PROG(handle_switch_task_namespaces, struct task_struct *task, struct nsp
 		return 0;
 	record = find_or_make_task(task);
 	if (record) {
-		record->announced_nsproxy = (__u64)new;
+		record->announced_nsproxy = (__u64) new;
 		record->deferrals = 0;
 	}
 	return 0;
 }
 
 /*
- * void perf_event_namespaces(struct task_struct *task): called by setns and unshare after their commit, whether
- * or not perf is in use. fork calls it too, for the child; sched_process_fork has the child in hand already.
+ * void perf_event_namespaces(struct task_struct *task): called by setns and unshare after their commit,
+ * whether or not perf is in use. fork calls it too, for the child; sched_process_fork has the child in hand
+ * already.
  */
 SEC("?fentry/perf_event_namespaces")
 int BPF_PROG(handle_perf_event_namespaces, struct task_struct *task)

@@ -3,8 +3,8 @@
  * VM exits: paired per vCPU thread in its task record, counted per reason in cells of their own.
  *
  * Both tracepoints fire with interrupts off in the vCPU's thread, so a thread's record, vCPU and cells have
- * one writer. kvm_entry fires before the lapic-timer busy wait and the entry itself: that wait counts as guest
- * time.
+ * one writer. kvm_entry fires before the lapic-timer busy wait and the entry itself: that wait counts as
+ * guest time.
  */
 #include "lib/maps.bpf.h"
 #include "lib/compat.bpf.h"
@@ -12,7 +12,8 @@
 #include "lib/histogram.bpf.h"
 #include "lib/task.bpf.h"
 
-static __noinline __u32 make_vcpu(struct task_struct *task, struct task_record *record, __u32 vcpu_id, __u32 isa)
+static __noinline __u32 make_vcpu(struct task_struct *task, struct task_record *record, __u32 vcpu_id,
+				  __u32 isa)
 {
 	struct isoscope_vcpu_event *event;
 	struct isoscope_vcpu *vcpu;
@@ -67,8 +68,8 @@ static __always_inline __u32 reason_entry(__u32 reason)
 {
 	if (reason < ISOSCOPE_REASON_DIRECT)
 		return reason;
-	return ISOSCOPE_REASON_DIRECT +
-	       ((reason ^ reason >> 6 ^ reason >> 25) & (ISOSCOPE_REASON_ENTRIES - ISOSCOPE_REASON_DIRECT - 1));
+	return ISOSCOPE_REASON_DIRECT + ((reason ^ reason >> 6 ^ reason >> 25) &
+					 (ISOSCOPE_REASON_ENTRIES - ISOSCOPE_REASON_DIRECT - 1));
 }
 
 static __always_inline __u32 count_exit(struct isoscope_vcpu *vcpu, __u32 reason)
@@ -249,9 +250,14 @@ int BPF_PROG(handle_kvm_entry)
 }
 
 /*
- * Fallback where the modules have no BTF: the classic tracepoints. The record's layout differs between kernels
- * (its common header is 12 bytes on some), so userspace takes the offsets from tracefs.
+ * Fallback where the modules have no BTF: the classic tracepoints. The record's layout differs between
+ * kernels (its common header is 12 bytes on some), so userspace takes the offsets from tracefs.
+ *
+ * They return 1: with 0 the kernel (perf_trace_run_bpf_submit) would hide the event from every perf on the
+ * host.
  */
+#define KEEP_FOR_PERF 1
+
 SEC("?tp/kvm/kvm_exit")
 int handle_kvm_exit_classic(void *ctx)
 {
@@ -262,11 +268,13 @@ int handle_kvm_exit_classic(void *ctx)
 	bpf_probe_read_kernel(&isa, sizeof(isa), ctx + knobs.classic_isa_offset);
 	if (isa == ISOSCOPE_ISA_VMX)
 		reason &= 0xffff | ISOSCOPE_REASON_FAILED_ENTRY;
-	return on_exit(reason, vcpu_id, isa);
+	on_exit(reason, vcpu_id, isa);
+	return KEEP_FOR_PERF;
 }
 
 SEC("?tp/kvm/kvm_entry")
 int handle_kvm_entry_classic(void *ctx)
 {
-	return on_entry();
+	on_entry();
+	return KEEP_FOR_PERF;
 }

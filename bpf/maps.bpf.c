@@ -2,8 +2,8 @@
 #include "lib/maps.bpf.h"
 
 const volatile struct isoscope_knobs knobs = {
-	.abi_version = ISOSCOPE_ABI_VERSION,
-	.task_slots = 32768,
+    .abi_version = ISOSCOPE_ABI_VERSION,
+    .task_slots = 32768,
 };
 
 struct tasks_map tasks SEC(".maps");

@@ -35,7 +35,8 @@ static __noinline __u32 find_or_make_cgroup_slot(__u64 cgroup_id)
 	return slot;
 }
 
-static __always_inline struct isoscope_cgroup_sched *cgroup_counters(struct task_record *record, __u64 cgroup_id)
+static __always_inline struct isoscope_cgroup_sched *cgroup_counters(struct task_record *record,
+								     __u64 cgroup_id)
 {
 	struct isoscope_cgroup_sched *counters_of;
 	__u32 slot;
@@ -60,8 +61,8 @@ static __always_inline void stream_switch(struct task_struct *prev, struct task_
 
 	if (!event)
 		return;
-	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_SWITCH, ISOSCOPE_CLASS_SWITCH, prev, cgroup_id,
-		    now);
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_SWITCH, ISOSCOPE_CLASS_SWITCH, prev,
+		    cgroup_id, now);
 	event->ran_ns = ran_ns;
 	event->next_cgroup_id = next->pid ? task_cgroup_id(next) : 0;
 	event->next_tgid = next->tgid;
@@ -98,8 +99,8 @@ static __always_inline void switch_out(struct task_struct *prev, struct task_str
 }
 
 /*
- * pid 0 is one idle task per CPU: never counted, never a key. A switch is voluntary as the kernel counts nvcsw:
- * the task was not preempted and had given up running (__schedule in kernel/sched/core.c).
+ * pid 0 is one idle task per CPU: never counted, never a key. A switch is voluntary as the kernel counts
+ * nvcsw: the task was not preempted and had given up running (__schedule in kernel/sched/core.c).
  */
 static __always_inline int on_switch(bool preempt, struct task_struct *prev, struct task_struct *next,
 				     __u32 prev_state)
@@ -117,7 +118,8 @@ static __always_inline int on_switch(bool preempt, struct task_struct *prev, str
 	return 0;
 }
 
-/* TP_PROTO(bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state), 5.18 */
+/* TP_PROTO(bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state), 5.18
+ */
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(handle_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
@@ -175,6 +177,10 @@ static __always_inline void report_exec(struct task_struct *task, struct task_re
 /*
  * TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm). A thread that executes a program
  * takes over its leader's id: the leader is dead and its record the wrong one.
+ *
+ * A task comes into another unit when it executes a program in a mount namespace that its parent does not
+ * have. Not at any exec in another cgroup: runc executes itself anew, still in the host's namespaces, after
+ * it was moved into the container's cgroup.
  */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(handle_sched_process_exec, struct task_struct *task, int old_pid)
@@ -189,15 +195,17 @@ int BPF_PROG(handle_sched_process_exec, struct task_struct *task, int old_pid)
 	if (!record)
 		return 0;
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXEC);
-	record->home_cgroup_id = task_cgroup_id(task);
-	if (record->namespaces.inum[ISOSCOPE_NS_MNT] != BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum))
+	if (record->namespaces.inum[ISOSCOPE_NS_MNT] !=
+	    BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum)) {
+		record->home_cgroup_id = task_cgroup_id(task);
 		report_exec(task, record);
+	}
 	return 0;
 }
 
 /*
- * TP_PROTO(struct task_struct *p), from 6.16 also bool group_dead. The task still has its namespaces here, and
- * leaves the CPU once more: its record ends there.
+ * TP_PROTO(struct task_struct *p), from 6.16 also bool group_dead. The task still has its namespaces here,
+ * and leaves the CPU once more: its record ends there.
  */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(handle_sched_process_exit, struct task_struct *task)

@@ -50,8 +50,8 @@ struct isoscope_vcpu {
 	__u64 start_ns; /* of the thread, CLOCK_BOOTTIME */
 	__u64 cgroup_id;
 	__u64 unmatched_entries; /* an entry without a pending exit: the first after attach, or a lost exit */
-	__u64 unmatched_exits;   /* an exit while another was pending, or pending when the thread ended */
-	__u64 other_exits;       /* no cell was free, or the hash of two reasons collided */
+	__u64 unmatched_exits;	 /* an exit while another was pending, or pending when the thread ended */
+	__u64 other_exits;	 /* no cell was free, or the hash of two reasons collided */
 	__u64 other_finished;
 	__u64 other_sum_ns;
 	__u16 cells[ISOSCOPE_REASON_ENTRIES]; /* 0: none; else an index into `exit_cells` */
@@ -80,15 +80,15 @@ enum isoscope_counter {
 	ISOSCOPE_DROPPED_LIFECYCLE = 5,
 	ISOSCOPE_DROPPED_EXIT = 6,
 	ISOSCOPE_DROPPED_SWITCH = 7,
-	ISOSCOPE_TASK_COLLISION = 8,     /* a slot of the task table was taken: served by the overflow map */
-	ISOSCOPE_TASK_FULL = 9,          /* and that was full: the task is not followed */
-	ISOSCOPE_VCPU_FULL = 10,         /* no vCPU record left: its exits are not counted by reason */
-	ISOSCOPE_EXIT_CELL_FULL = 11,    /* a new reason found no cell: counted in `other` */
-	ISOSCOPE_CGROUP_FULL = 12,       /* a cgroup found no slot: counted in `other` */
-	ISOSCOPE_REASON_UNREAD = 13,     /* the exit reason could not be read from the vCPU */
-	ISOSCOPE_NAMESPACE_CHECKS = 14,  /* comparisons of a task's namespaces with its record */
+	ISOSCOPE_TASK_COLLISION = 8,	 /* a slot of the task table was taken: served by the overflow map */
+	ISOSCOPE_TASK_FULL = 9,		 /* and that was full: the task is not followed */
+	ISOSCOPE_VCPU_FULL = 10,	 /* no vCPU record left: its exits are not counted by reason */
+	ISOSCOPE_EXIT_CELL_FULL = 11,	 /* a new reason found no cell: counted in `other` */
+	ISOSCOPE_CGROUP_FULL = 12,	 /* a cgroup found no slot: counted in `other` */
+	ISOSCOPE_REASON_UNREAD = 13,	 /* the exit reason could not be read from the vCPU */
+	ISOSCOPE_NAMESPACE_CHECKS = 14,	 /* comparisons of a task's namespaces with its record */
 	ISOSCOPE_NAMESPACE_CHANGES = 15, /* of which found a difference */
-	ISOSCOPE_EXIT_UNTRACKED = 16,    /* VM exits of threads without task or vCPU record */
+	ISOSCOPE_EXIT_UNTRACKED = 16,	 /* VM exits of threads without task or vCPU record */
 	ISOSCOPE_COUNTER_COUNT
 };
 

@@ -38,7 +38,7 @@ struct isoscope_event_header {
 	__u16 cpu;
 	__u32 tgid; /* of the subject task, in the initial pid namespace */
 	__u32 tid;
-	__u64 ts_ns;     /* CLOCK_MONOTONIC */
+	__u64 ts_ns;	 /* CLOCK_MONOTONIC */
 	__u64 cgroup_id; /* of the subject task, in the default (v2) hierarchy */
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_event_header, 32);
@@ -71,7 +71,7 @@ struct isoscope_switch {
 	__u32 next_tgid;
 	__u32 next_tid;
 	__u32 prev_state; /* 0: it was runnable */
-	__u8 voluntary;   /* as the kernel counts nvcsw: not preempted and about to sleep */
+	__u8 voluntary;	  /* as the kernel counts nvcsw: not preempted and about to sleep */
 	__u8 pad[3];
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_switch, 64);
@@ -154,8 +154,9 @@ struct isoscope_namespaces {
 	struct isoscope_ns_set from;
 	struct isoscope_ns_set to;
 	/*
-	 * The cgroup the task was born in, or last executed a program in: the unit it belongs to. A runtime that
-	 * is moved into a container's cgroup is still the runtime until it executes the container's program.
+	 * The cgroup of the unit the task belongs to: its parent's, until it executes a program in a mount
+	 * namespace that its parent does not have, and then the cgroup it is in. A runtime that is moved into
+	 * a container's cgroup is still the runtime until it executes the container's program.
 	 */
 	__u64 home_cgroup_id;
 	__u64 start_ns; /* see isoscope_exec */

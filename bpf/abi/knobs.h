@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* What userspace tells the programs, before load (knobs, constant from then on) and while they run (control). */
+/* What userspace tells the programs, before load (knobs, constant from then on) and while they run (control).
+ */
 #ifndef ISOSCOPE_ABI_KNOBS_H
 #define ISOSCOPE_ABI_KNOBS_H
 
@@ -8,12 +9,13 @@
 
 struct isoscope_knobs {
 	__u32 abi_version;
-	__u32 task_slots;    /* entries of `tasks`; a power of two */
-	__u64 slow_exit_ns;  /* stream exits that took at least this long; 0: off */
-	__u64 wakeup_bytes;  /* wake the reader when the data ring holds this much */
-	__u8 stream_exits;   /* stream every exit */
+	__u32 task_slots;   /* entries of `tasks`; a power of two */
+	__u64 slow_exit_ns; /* stream exits that took at least this long; 0: off */
+	__u64 wakeup_bytes; /* wake the reader when the data ring holds this much */
+	__u8 stream_exits;  /* stream every exit */
 	__u8 stream_switches;
-	__u8 legal_paths_watched; /* fentry is there: a change found by state alone was not made by a system call */
+	__u8 legal_paths_watched; /* fentry is there: a change found by state alone was not made by a system
+				     call */
 	__u8 pad[5];
 	/* Offsets in the classic kvm:kvm_exit record, from its tracefs format file. */
 	__u32 classic_reason_offset;
@@ -25,7 +27,8 @@ ISOSCOPE_ASSERT_SIZE(isoscope_knobs, 48);
 
 /* The one entry of the map `control`. */
 struct isoscope_control {
-	__u32 window; /* number of the current window; a change tells the programs to begin min and max anew */
+	__u32
+	    window; /* number of the current window; a change tells the programs to begin min and max anew */
 	__u32 pad;
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_control, 8);

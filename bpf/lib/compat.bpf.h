@@ -24,8 +24,8 @@ static __always_inline __u32 task_state(struct task_struct *task)
 }
 
 /*
- * "KVM: VMX: Add struct vcpu_vt" moved exit_reason into a part shared with TDX (6.16); before the union it was
- * a plain u32 (8e53324021645, 5.11), which has the same size and place.
+ * "KVM: VMX: Add struct vcpu_vt" moved exit_reason into a part shared with TDX (6.16); before the union it
+ * was a plain u32 (8e53324021645, 5.11), which has the same size and place.
  */
 struct vcpu_vt___vt {
 	union vmx_exit_reason exit_reason;
@@ -45,7 +45,8 @@ static __always_inline bool read_vmx_reason(struct kvm_vcpu *vcpu, __u32 *reason
 	return !bpf_core_read(reason, sizeof(*reason), &vmx->exit_reason);
 }
 
-/* exit_code is 32 bits wide, 64 from 6.20 on: negative means invalid, and the low half is the code either way. */
+/* exit_code is 32 bits wide, 64 from 6.20 on: negative means invalid, and the low half is the code either
+ * way. */
 static __always_inline bool read_svm_reason(struct kvm_vcpu *vcpu, __u32 *reason)
 {
 	struct vcpu_svm *svm = (void *)vcpu;
@@ -58,7 +59,8 @@ static __always_inline bool read_svm_reason(struct kvm_vcpu *vcpu, __u32 *reason
 
 /*
  * Which system call is running, by its number. bpf_task_pt_regs exists since 5.15; the numbers of the 32-bit
- * tables mean other calls to 64-bit tasks, none of which changes namespaces, so both can be asked for at once.
+ * tables mean other calls to 64-bit tasks, none of which changes namespaces, so both can be asked for at
+ * once.
  */
 static __always_inline __u8 running_mechanism(struct task_struct *task)
 {

@@ -6,7 +6,8 @@
 #include "lib/maps.bpf.h"
 
 static __always_inline void fill_header(struct isoscope_event_header *header, __u16 size, __u16 kind,
-					__u16 event_class, struct task_struct *task, __u64 cgroup_id, __u64 now)
+					__u16 event_class, struct task_struct *task, __u64 cgroup_id,
+					__u64 now)
 {
 	header->size = size;
 	header->kind = kind;
@@ -32,13 +33,13 @@ static __always_inline void count_dropped(__u16 event_class)
  * A record of exactly sizeof(type), or NULL when the ring is full. Its memory is not cleared: the caller
  * writes every field, padding too.
  */
-#define reserve(ring, type, event_class)                                           \
-	({                                                                         \
-		type *__record = bpf_ringbuf_reserve(&ring, sizeof(type), 0);      \
-		count_made(event_class);                                           \
-		if (!__record)                                                     \
-			count_dropped(event_class);                                \
-		__record;                                                          \
+#define reserve(ring, type, event_class)                                      \
+	({                                                                    \
+		type *__record = bpf_ringbuf_reserve(&ring, sizeof(type), 0); \
+		count_made(event_class);                                      \
+		if (!__record)                                                \
+			count_dropped(event_class);                           \
+		__record;                                                     \
 	})
 
 /*

@@ -11,8 +11,8 @@
 #include "lib/task.bpf.h"
 
 /*
- * Between switch_task_namespaces and the commit of setns or unshare the task may be preempted or sleep, but not
- * often. A change still announced after this many looks was not made by a system call.
+ * Between switch_task_namespaces and the commit of setns or unshare the task may be preempted or sleep, but
+ * not often. A change still announced after this many looks was not made by a system call.
  */
 #define MAX_DEFERRALS 16
 
@@ -28,7 +28,8 @@ static __always_inline bool same_namespaces(const struct isoscope_ns_set *a, con
 
 /*
  * Reports what differs between the record and the task. The record takes over the new state only when the
- * report is on its way: if the ring is full, the next check finds the difference again, and a loss is a delay.
+ * report is on its way: if the ring is full, the next check finds the difference again, and a loss is a
+ * delay.
  */
 static __noinline int report_namespaces(struct task_struct *task, struct task_record *record, __u32 mechanism,
 					__u32 seen_at)
@@ -40,15 +41,20 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	read_namespaces(task, &now);
 	record->deferrals = 0;
 	if (same_namespaces(&record->namespaces, &now)) {
-		record->nsproxy = (__u64)task->nsproxy; /* setns into the same namespaces makes a new nsproxy */
+		record->nsproxy =
+		    (__u64)task->nsproxy; /* setns into the same namespaces makes a new nsproxy */
 		return 0;
 	}
 	count(ISOSCOPE_NAMESPACE_CHANGES);
-	if (record->lost_mechanism)
-		mechanism = record->lost_mechanism;
+	/* What a dropped record would have said still holds; with a further change on top, no one mechanism
+	 * does. */
+	if (record->lost_nsproxy)
+		mechanism = record->lost_nsproxy == (__u64)task->nsproxy ? record->lost_mechanism
+									 : ISOSCOPE_MECHANISM_UNKNOWN;
 	event = reserve(security, struct isoscope_namespaces, ISOSCOPE_CLASS_SECURITY);
 	if (!event) {
 		record->lost_mechanism = mechanism;
+		record->lost_nsproxy = (__u64)task->nsproxy;
 		return 0;
 	}
 	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_NAMESPACES, ISOSCOPE_CLASS_SECURITY, task,
@@ -70,11 +76,13 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	record->nsproxy = (__u64)task->nsproxy;
 	record->namespaces = now;
 	record->lost_mechanism = 0;
+	record->lost_nsproxy = 0;
 	return 0;
 }
 
 /* The state path. An exiting task has given its namespaces back: nsproxy is NULL from then on. */
-static __always_inline void check_namespaces(struct task_struct *task, struct task_record *record, __u32 seen_at)
+static __always_inline void check_namespaces(struct task_struct *task, struct task_record *record,
+					     __u32 seen_at)
 {
 	__u64 nsproxy = (__u64)task->nsproxy;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Every map and knob of the object; defined once, in maps.bpf.c. Capacities are set by userspace before load. */
+/* Every map and knob of the object; defined once, in maps.bpf.c. Capacities are set by userspace before load.
+ */
 #ifndef ISOSCOPE_MAPS_BPF_H
 #define ISOSCOPE_MAPS_BPF_H
 

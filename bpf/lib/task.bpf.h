@@ -49,6 +49,7 @@ static __always_inline void reset_record(struct task_record *record, struct task
 	record->home_cgroup_id = home_cgroup_id;
 	record->deferrals = 0;
 	record->lost_mechanism = 0;
+	record->lost_nsproxy = 0;
 	record->switched_in_ns = 0;
 	record->cgroup_id = 0;
 	record->cgroup_slot = 0;

@@ -6,7 +6,7 @@
 #include "abi/event.h"
 
 struct task_record {
-	__u32 tid; /* whose record this is; 0: free. Taken by compare-and-swap */
+	__u32 tid;  /* whose record this is; 0: free. Taken by compare-and-swap */
 	__u32 vcpu; /* index into `vcpus`; 0: no vCPU thread so far */
 
 	/* isolation: pointers are compared for a change only, inums tell what changed */
@@ -14,21 +14,22 @@ struct task_record {
 	__u64 announced_nsproxy; /* by switch_task_namespaces: a system call is about to commit it */
 	struct isoscope_ns_set namespaces;
 	__u64 home_cgroup_id; /* see struct isoscope_namespaces */
-	__u8 deferrals; /* how often the state check waited for an announced change to be committed */
-	__u8 lost_mechanism; /* of a change whose record was dropped: said when it is reported after all */
+	__u8 deferrals;	      /* how often the state check waited for an announced change to be committed */
+	__u8 lost_mechanism;  /* of a change whose record was dropped: said when it is reported after all */
 	__u8 pad[6];
+	__u64 lost_nsproxy; /* what that change led to */
 
 	/* scheduling */
 	__u64 switched_in_ns; /* 0: not seen */
-	__u64 cgroup_id; /* whose slot `cgroup_slot` is */
+	__u64 cgroup_id;      /* whose slot `cgroup_slot` is */
 	__u32 cgroup_slot;
 
 	/* the pending VM exit */
 	__u32 exit_cell; /* index into `exit_cells`; 0: counted in `other` */
-	__u64 exit_ns; /* 0: none pending */
+	__u64 exit_ns;	 /* 0: none pending */
 	__u32 exit_reason;
 	__u32 pad2;
 };
-ISOSCOPE_ASSERT_SIZE(task_record, 112);
+ISOSCOPE_ASSERT_SIZE(task_record, 120);
 
 #endif
