@@ -86,7 +86,8 @@ struct Exec {
 struct NamespacesChanged {
   NamespaceSet from;
   NamespaceSet to;
-  // The cgroup the task was born in or last executed a program in: the unit it belongs to.
+  // The cgroup of the unit the task belongs to: inherited at fork, and taken anew when the task executes a
+  // program in a mount namespace that its parent does not have.
   std::uint64_t home_cgroup_id = 0;
   std::uint64_t start_boot_ns = 0;
   std::uint64_t cap_effective = 0;

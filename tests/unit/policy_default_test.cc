@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/default_policy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+namespace isoscope::policy {
+namespace {
+
+using event::Mechanism;
+using event::NamespaceType;
+using identity::UnitKind;
+using identity::UnitRef;
+using ::testing::IsEmpty;
+
+NamespaceMove move(NamespaceType type, Direction direction) {
+  return {.type = type, .from = 1, .to = 2, .to_owner = {}, .to_is_new = false, .direction = direction};
+}
+
+Crossing crossing(Direction direction, UnitKind from = UnitKind::container) {
+  Crossing c;
+  c.from = {from, "c0ffee", "web"};
+  c.direction = direction;
+  c.mechanism = Mechanism::setns;
+  c.process.tid = 42;
+  c.process.start_boot_ns = 1000;
+  c.process.comm = "nsenter";
+  c.moves = {move(NamespaceType::mnt, direction), move(NamespaceType::uts, Direction::own),
+             move(NamespaceType::net, direction)};
+  return c;
+}
+
+constexpr Direction directions[] = {Direction::escape, Direction::lateral, Direction::enter,
+                                    Direction::nest,   Direction::own,     Direction::leave_cgroup,
+                                    Direction::host};
+constexpr UnitKind kinds[] = {UnitKind::host, UnitKind::container, UnitKind::pod,
+                              UnitKind::vm,   UnitKind::service,   UnitKind::cgroup};
+
+TEST(DefaultPolicy, DeniesWaysOutOfContainersAndPods) {
+  const std::map<Direction, std::string> rules{{Direction::escape, "escape-to-host"},
+                                               {Direction::lateral, "lateral-move"},
+                                               {Direction::leave_cgroup, "leave-cgroup"}};
+  for (const Direction direction : directions) {
+    for (const UnitKind kind : kinds) {
+      const auto violations = judge(crossing(direction, kind));
+      const bool denied = rules.contains(direction) && (kind == UnitKind::container || kind == UnitKind::pod);
+      EXPECT_EQ(violations.size(), denied ? 1u : 0u) << to_string(direction) << " of " << to_string(kind);
+      for (const Violation& violation : violations) {
+        EXPECT_EQ(violation.policy, "no-escape");
+        EXPECT_EQ(violation.rule, rules.at(direction));
+        EXPECT_EQ(violation.severity, Severity::critical);
+        EXPECT_EQ(violation.crossing.from.id, "c0ffee");
+      }
+    }
+  }
+}
+
+std::string message(const Crossing& c) {
+  return judge(c).at(0).message;
+}
+
+TEST(DefaultPolicy, Messages) {
+  Crossing escape = crossing(Direction::escape);
+  EXPECT_EQ(message(escape), "nsenter left container web for host (mnt, net) by setns");
+  escape.mechanism = Mechanism::none;
+  EXPECT_EQ(message(escape), "nsenter left container web for host (mnt, net) without a system call");
+  escape.mechanism = Mechanism::unknown;
+  EXPECT_EQ(message(escape), "nsenter left container web for host (mnt, net)");
+  Crossing lateral = crossing(Direction::lateral, UnitKind::pod);
+  lateral.to = {UnitKind::container, "x", "db"};
+  EXPECT_EQ(message(lateral), "nsenter left pod web for container db (mnt, net) by setns");
+}
+
+TEST(DefaultPolicy, MessageOfAMoveBetweenCgroups) {
+  Crossing c = crossing(Direction::leave_cgroup);
+  c.mechanism = Mechanism::cgroup_attach;
+  c.moves.clear();
+  c.to = {UnitKind::cgroup, "/user.slice", "/user.slice"};
+  EXPECT_EQ(message(c), "nsenter left container web for cgroup /user.slice by a move between cgroups");
+}
+
+std::string id(const Crossing& c) {
+  return judge(c).at(0).id;
+}
+
+TEST(DefaultPolicy, TheIdIsTheSameForEver) {
+  EXPECT_EQ(id(crossing(Direction::escape)),
+            "665faa2bbb1efd61");  // published: outputs refer to it across restarts
+  Crossing later = crossing(Direction::escape);
+  later.ts_mono_ns = 99;
+  later.process.comm = "renamed";
+  later.process.exe = "/bin/x";
+  later.seen_at = event::SeenAt::exit;
+  EXPECT_EQ(id(later), id(crossing(Direction::escape)));
+}
+
+TEST(DefaultPolicy, TheIdTellsViolationsApart) {
+  std::set<std::string> ids{id(crossing(Direction::escape)), id(crossing(Direction::lateral)),
+                            id(crossing(Direction::escape, UnitKind::pod))};
+  Crossing other = crossing(Direction::escape);
+  other.from.id = "c0ffef";
+  ids.insert(id(other));
+  other = crossing(Direction::escape);
+  other.process.tid++;
+  ids.insert(id(other));
+  other = crossing(Direction::escape);
+  other.process.start_boot_ns++;
+  ids.insert(id(other));
+  other = crossing(Direction::escape);
+  other.moves.pop_back();
+  ids.insert(id(other));
+  EXPECT_EQ(ids.size(), 7u);
+}
+
+TEST(Policies, TheFirstMatchingRuleDecidesAndEachPolicySpeaks) {
+  const Policy strict{
+      .name = "strict",
+      .rules = {{.name = "any", .directions = {}, .from_kinds = {}, .severity = Severity::low},
+                {.name = "never", .directions = {}, .from_kinds = {}, .severity = Severity::high}}};
+  const auto violations = judge(crossing(Direction::escape), {strict, default_policy()});
+  ASSERT_EQ(violations.size(), 2u);
+  EXPECT_EQ(violations[0].rule, "any");
+  EXPECT_EQ(violations[0].severity, Severity::low);
+  EXPECT_EQ(violations[1].rule, "escape-to-host");
+  EXPECT_THAT(judge(crossing(Direction::escape), {}), IsEmpty());
+}
+
+TEST(Policies, Words) {
+  EXPECT_STREQ(to_string(Direction::leave_cgroup), "leave_cgroup");
+  EXPECT_STREQ(to_string(Severity::critical), "critical");
+}
+
+}  // namespace
+}  // namespace isoscope::policy

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event/decode.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "abi/event.h"
+
+namespace isoscope::event {
+
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+using base::Result;
+
+constexpr std::size_t name_offset = offsetof(isoscope_cgroup_change, name);
+
+static_assert(namespace_types == ISOSCOPE_NS_COUNT);
+static_assert(static_cast<int>(NamespaceType::user) == ISOSCOPE_NS_USER);
+static_assert(static_cast<int>(Mechanism::cgroup_attach) == ISOSCOPE_MECHANISM_CGROUP_ATTACH);
+static_assert(static_cast<int>(SeenAt::exit) == ISOSCOPE_SEEN_AT_EXIT);
+
+Error broken(std::string what) {
+  return Error{ErrorKind::failure, "broken event record: " + std::move(what)};
+}
+
+// The caller has checked that the bytes are there. A copy, because the ring aligns to 8 and files not at all.
+template <typename T>
+T read(std::span<const std::byte> bytes) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  T value;
+  std::memcpy(&value, bytes.data(), sizeof(T));
+  return value;
+}
+
+Meta meta_of(const isoscope_event_header& header) {
+  return Meta{.ts_ns = header.ts_ns,
+              .cgroup_id = header.cgroup_id,
+              .tgid = header.tgid,
+              .tid = header.tid,
+              .cpu = header.cpu};
+}
+
+Isa isa_of(std::uint32_t number) {
+  switch (number) {
+    case ISOSCOPE_ISA_VMX:
+      return Isa::vmx;
+    case ISOSCOPE_ISA_SVM:
+      return Isa::svm;
+    default:
+      return Isa::unknown;
+  }
+}
+
+NamespaceSet namespaces_of(const isoscope_ns_set& set) {
+  NamespaceSet result;
+  std::copy(std::begin(set.inum), std::end(set.inum), result.inum.begin());
+  return result;
+}
+
+std::string comm_of(const char (&comm)[ISOSCOPE_COMM_BYTES]) {
+  return std::string(comm, std::find(std::begin(comm), std::end(comm), '\0'));
+}
+
+Result<Payload> decode_vm_exit(std::span<const std::byte> bytes) {
+  const auto wire = read<isoscope_vm_exit>(bytes);
+  return Payload(VmExit{.start_ns = wire.start_ns,
+                        .duration_ns = wire.duration_ns,
+                        .vcpu_id = wire.vcpu_id,
+                        .isa = isa_of(wire.isa),
+                        .reason = wire.reason});
+}
+
+Result<Payload> decode_switch(std::span<const std::byte> bytes) {
+  const auto wire = read<isoscope_switch>(bytes);
+  return Payload(ContextSwitch{.ran_ns = wire.ran_ns,
+                               .next_cgroup_id = wire.next_cgroup_id,
+                               .next_tgid = wire.next_tgid,
+                               .next_tid = wire.next_tid,
+                               .prev_state = wire.prev_state,
+                               .voluntary = wire.voluntary != 0});
+}
+
+// The only record of variable length: it ends with the name's zero byte.
+Result<Payload> decode_cgroup_change(std::span<const std::byte> bytes, std::uint16_t kind) {
+  const auto wire = [&] {
+    isoscope_cgroup_change fixed{};
+    std::memcpy(&fixed, bytes.data(), name_offset);
+    return fixed;
+  }();
+  if (wire.name_bytes == 0 || wire.name_bytes > ISOSCOPE_NAME_BYTES ||
+      bytes.size() != name_offset + wire.name_bytes) {
+    return broken(fmt::format("cgroup name of {} bytes in a record of {}", wire.name_bytes, bytes.size()));
+  }
+  std::string name(wire.name_bytes, '\0');
+  std::memcpy(name.data(), bytes.data() + name_offset, wire.name_bytes);
+  if (name.find('\0') != name.size() - 1) {
+    return broken("cgroup name does not end where its length says");
+  }
+  name.pop_back();
+  if (kind == ISOSCOPE_KIND_CGROUP_RMDIR) {
+    return Payload(CgroupRemoved{.id = wire.id});
+  }
+  return Payload(
+      CgroupMade{.id = wire.id, .parent_id = wire.parent_id, .level = wire.level, .name = std::move(name)});
+}
+
+Result<Payload> decode_cgroup_attach(std::span<const std::byte> bytes) {
+  const auto wire = read<isoscope_cgroup_attach>(bytes);
+  return Payload(CgroupAttached{.to_cgroup_id = wire.to_cgroup_id,
+                                .home_cgroup_id = wire.home_cgroup_id,
+                                .moved_tgid = wire.moved_tgid,
+                                .moved_tid = wire.moved_tid,
+                                .comm = comm_of(wire.comm)});
+}
+
+Result<Payload> decode_exec(std::span<const std::byte> bytes) {
+  const auto wire = read<isoscope_exec>(bytes);
+  return Payload(Exec{.namespaces = namespaces_of(wire.namespaces),
+                      .start_boot_ns = wire.start_ns,
+                      .parent_tgid = wire.parent_tgid,
+                      .comm = comm_of(wire.comm)});
+}
+
+Result<Payload> decode_namespaces(std::span<const std::byte> bytes) {
+  const auto wire = read<isoscope_namespaces>(bytes);
+  if (wire.mechanism > ISOSCOPE_MECHANISM_CGROUP_ATTACH) {
+    return broken(fmt::format("unknown mechanism {}", wire.mechanism));
+  }
+  if (wire.seen_at < ISOSCOPE_SEEN_AT_COMMIT || wire.seen_at > ISOSCOPE_SEEN_AT_EXIT) {
+    return broken(fmt::format("unknown place {} of a namespace check", wire.seen_at));
+  }
+  return Payload(NamespacesChanged{.from = namespaces_of(wire.from),
+                                   .to = namespaces_of(wire.to),
+                                   .home_cgroup_id = wire.home_cgroup_id,
+                                   .start_boot_ns = wire.start_ns,
+                                   .cap_effective = wire.cap_effective,
+                                   .parent_tgid = wire.parent_tgid,
+                                   .uid = wire.uid,
+                                   .mechanism = static_cast<Mechanism>(wire.mechanism),
+                                   .seen_at = static_cast<SeenAt>(wire.seen_at),
+                                   .comm = comm_of(wire.comm)});
+}
+
+Result<Payload> decode_vcpu(std::span<const std::byte> bytes) {
+  const auto wire = read<isoscope_vcpu_event>(bytes);
+  return Payload(VcpuSeen{.start_boot_ns = wire.start_ns, .vcpu_id = wire.vcpu_id, .isa = isa_of(wire.isa)});
+}
+
+// What a kind looks like: its class, and its size or, where that varies, the least.
+struct Shape {
+  std::uint16_t event_class;
+  std::size_t bytes;
+  bool exact;
+};
+
+std::optional<Shape> shape_of(std::uint16_t kind) {
+  switch (kind) {
+    case ISOSCOPE_KIND_VM_EXIT:
+      return Shape{ISOSCOPE_CLASS_EXIT, sizeof(isoscope_vm_exit), true};
+    case ISOSCOPE_KIND_SWITCH:
+      return Shape{ISOSCOPE_CLASS_SWITCH, sizeof(isoscope_switch), true};
+    case ISOSCOPE_KIND_CGROUP_MKDIR:
+    case ISOSCOPE_KIND_CGROUP_RMDIR:
+      return Shape{ISOSCOPE_CLASS_LIFECYCLE, name_offset + 1, false};
+    case ISOSCOPE_KIND_CGROUP_ATTACH:
+      return Shape{ISOSCOPE_CLASS_LIFECYCLE, sizeof(isoscope_cgroup_attach), true};
+    case ISOSCOPE_KIND_EXEC:
+      return Shape{ISOSCOPE_CLASS_LIFECYCLE, sizeof(isoscope_exec), true};
+    case ISOSCOPE_KIND_NAMESPACES:
+      return Shape{ISOSCOPE_CLASS_SECURITY, sizeof(isoscope_namespaces), true};
+    case ISOSCOPE_KIND_VCPU:
+      return Shape{ISOSCOPE_CLASS_LIFECYCLE, sizeof(isoscope_vcpu_event), true};
+    default:
+      return std::nullopt;
+  }
+}
+
+// Only for kinds that have a shape.
+Result<Payload> decode_payload(std::span<const std::byte> bytes, std::uint16_t kind) {
+  switch (kind) {
+    case ISOSCOPE_KIND_VM_EXIT:
+      return decode_vm_exit(bytes);
+    case ISOSCOPE_KIND_SWITCH:
+      return decode_switch(bytes);
+    case ISOSCOPE_KIND_CGROUP_ATTACH:
+      return decode_cgroup_attach(bytes);
+    case ISOSCOPE_KIND_EXEC:
+      return decode_exec(bytes);
+    case ISOSCOPE_KIND_NAMESPACES:
+      return decode_namespaces(bytes);
+    case ISOSCOPE_KIND_VCPU:
+      return decode_vcpu(bytes);
+    default:
+      return decode_cgroup_change(bytes, kind);
+  }
+}
+
+}  // namespace
+
+Result<Record> decode(std::span<const std::byte> bytes) {
+  if (bytes.size() < sizeof(isoscope_event_header)) {
+    return broken(fmt::format("{} bytes do not hold a header", bytes.size()));
+  }
+  const auto header = read<isoscope_event_header>(bytes);
+  if (header.size != bytes.size()) {
+    return broken(fmt::format("its size field says {}, it has {} bytes", header.size, bytes.size()));
+  }
+  const std::optional<Shape> shape = shape_of(header.kind);
+  if (!shape) {
+    return broken(fmt::format("unknown kind {}", header.kind));
+  }
+  if (shape->exact ? bytes.size() != shape->bytes : bytes.size() < shape->bytes) {
+    return broken(fmt::format("kind {} has {} bytes instead of {}", header.kind, bytes.size(), shape->bytes));
+  }
+  if (header.event_class != shape->event_class) {
+    return broken(fmt::format("kind {} in class {}", header.kind, header.event_class));
+  }
+  Result<Payload> payload = decode_payload(bytes, header.kind);
+  if (!payload) {
+    return payload.error();
+  }
+  return Record{meta_of(header), std::move(*payload)};
+}
+
+}  // namespace isoscope::event

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "event/record.h"
+
+namespace isoscope::event {
+
+const char* to_string(NamespaceType type) {
+  switch (type) {
+    case NamespaceType::mnt:
+      return "mnt";
+    case NamespaceType::uts:
+      return "uts";
+    case NamespaceType::ipc:
+      return "ipc";
+    case NamespaceType::net:
+      return "net";
+    case NamespaceType::pid:
+      return "pid";
+    case NamespaceType::cgroup:
+      return "cgroup";
+    case NamespaceType::time:
+      return "time";
+    case NamespaceType::user:
+      return "user";
+  }
+  return "?";
+}
+
+const char* to_string(Mechanism mechanism) {
+  switch (mechanism) {
+    case Mechanism::unknown:
+      return "unknown";
+    case Mechanism::setns:
+      return "setns";
+    case Mechanism::unshare:
+      return "unshare";
+    case Mechanism::clone:
+      return "clone";
+    case Mechanism::none:
+      return "none";
+    case Mechanism::cgroup_attach:
+      return "cgroup_attach";
+  }
+  return "?";
+}
+
+const char* to_string(SeenAt seen_at) {
+  switch (seen_at) {
+    case SeenAt::commit:
+      return "commit";
+    case SeenAt::fork:
+      return "fork";
+    case SeenAt::context_switch:
+      return "switch";
+    case SeenAt::exec:
+      return "exec";
+    case SeenAt::exit:
+      return "exit";
+  }
+  return "?";
+}
+
+}  // namespace isoscope::event

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "identity/unit.h"
+
+namespace isoscope::identity {
+
+const char* to_string(UnitKind kind) {
+  switch (kind) {
+    case UnitKind::host:
+      return "host";
+    case UnitKind::container:
+      return "container";
+    case UnitKind::pod:
+      return "pod";
+    case UnitKind::vm:
+      return "vm";
+    case UnitKind::service:
+      return "service";
+    case UnitKind::cgroup:
+      return "cgroup";
+  }
+  return "?";
+}
+
+const char* to_string(UnitState state) {
+  switch (state) {
+    case UnitState::created:
+      return "created";
+    case UnitState::started:
+      return "started";
+    case UnitState::found:
+      return "found";
+    case UnitState::stopped:
+      return "stopped";
+  }
+  return "?";
+}
+
+}  // namespace isoscope::identity

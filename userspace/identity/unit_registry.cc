@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "identity/unit_registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <variant>
+
+#include "identity/cgroup_path.h"
+#include "identity/vm.h"
+
+namespace isoscope::identity {
+
+namespace {
+
+using event::Mechanism;
+using event::NamespaceSet;
+using event::NamespaceType;
+
+constexpr NamespaceType all_types[] = {NamespaceType::mnt,  NamespaceType::uts, NamespaceType::ipc,
+                                       NamespaceType::net,  NamespaceType::pid, NamespaceType::cgroup,
+                                       NamespaceType::time, NamespaceType::user};
+static_assert(std::size(all_types) == event::namespace_types);
+
+void append(std::vector<Unit>& to, std::vector<Unit> from) {
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+}
+
+// Plain cgroups are too many and say too little to be told one by one.
+bool is_reported(const Unit& unit) {
+  return unit.ref.kind != UnitKind::cgroup && unit.ref.kind != UnitKind::host;
+}
+
+bool is_own(std::uint32_t inum, std::uint32_t outer, std::uint32_t host) {
+  return inum != 0 && inum != outer && inum != host;
+}
+
+}  // namespace
+
+bool is_host_software(const Unit& unit) {
+  switch (unit.ref.kind) {
+    case UnitKind::host:
+    case UnitKind::service:
+    case UnitKind::cgroup:
+      return true;
+    case UnitKind::container:
+    case UnitKind::pod:
+    case UnitKind::vm:
+      return false;
+  }
+  return false;
+}
+
+UnitRegistry::Reader UnitRegistry::proc_reader(const std::string& proc_root) {
+  return {.vm = [proc_root](std::uint32_t pid) { return read_vm(pid, proc_root); },
+          .namespaces = [proc_root](std::uint32_t pid) { return read_namespaces(pid, proc_root); },
+          .has_member =
+              [proc_root](const CgroupTree& cgroups, std::uint64_t cgroup_id, std::uint32_t mnt) {
+                return has_member_in_mount_namespace(cgroups.folder_of(cgroup_id), mnt, proc_root);
+              }};
+}
+
+UnitRegistry::UnitRegistry(CgroupTree cgroups, const NamespaceSet& host_namespaces, Reader reader)
+    : cgroups_(std::move(cgroups)), reader_(std::move(reader)) {
+  host_.state = UnitState::found;
+  host_.cgroup_path = host_.ref.id;
+  host_.namespaces = host_namespaces;
+}
+
+// --- cgroups ---
+
+std::vector<Unit> UnitRegistry::prepare(const event::Record& record) {
+  std::vector<Unit> changes;
+  const auto need = [&](std::uint64_t id) { append(changes, learn(id, record.meta.ts_ns)); };
+  need(record.meta.cgroup_id);
+  if (const auto* change = std::get_if<event::NamespacesChanged>(&record.payload)) {
+    need(change->home_cgroup_id);
+  } else if (const auto* attached = std::get_if<event::CgroupAttached>(&record.payload)) {
+    need(attached->home_cgroup_id);
+    need(attached->to_cgroup_id);
+  } else if (const auto* change_of_task = std::get_if<event::ContextSwitch>(&record.payload)) {
+    need(change_of_task->next_cgroup_id);
+  } else if (const auto* made = std::get_if<event::CgroupMade>(&record.payload)) {
+    need(made->parent_id);
+  }
+  return changes;
+}
+
+std::vector<Unit> UnitRegistry::learn(std::uint64_t cgroup_id, std::uint64_t now_mono_ns) {
+  if (cgroup_id == 0 || !cgroups_.may_scan_for(cgroup_id, now_mono_ns)) {
+    return {};
+  }
+  return rescan();
+}
+
+std::vector<Unit> UnitRegistry::rescan() {
+  // A scan that fails now leaves the cgroup unknown; the next one may succeed.
+  const auto scanned = cgroups_.scan();
+  if (!scanned) {
+    return {};
+  }
+  std::vector<Unit> changes;
+  for (const std::uint64_t id : scanned->added) {
+    if (const Unit* unit = make_unit(id); unit != nullptr && is_reported(*unit)) {
+      changes.push_back(*unit);
+    }
+  }
+  for (const std::uint64_t id : scanned->removed) {
+    append(changes, stop(id));
+  }
+  return changes;
+}
+
+std::vector<Unit> UnitRegistry::on(const event::Meta&, const event::CgroupMade& made) {
+  if (const auto known = units_.find(made.id);
+      known != units_.end() && known->second.state != UnitState::stopped) {
+    return {};  // a scan was quicker
+  }
+  if (!cgroups_.add(made)) {
+    return {};
+  }
+  const Unit* unit = make_unit(made.id);
+  return unit != nullptr && is_reported(*unit) ? std::vector<Unit>{*unit} : std::vector<Unit>{};
+}
+
+std::vector<Unit> UnitRegistry::on(const event::Meta&, const event::CgroupRemoved& removed) {
+  cgroups_.remove(removed.id);
+  return stop(removed.id);
+}
+
+// The unit whose own cgroup this is, if it is one: not what lies inside a service, a container or a VM.
+Unit* UnitRegistry::make_unit(std::uint64_t cgroup_id) {
+  const std::string* path = cgroups_.path_of(cgroup_id);
+  const auto identity = path != nullptr ? parse_cgroup_path(*path) : std::nullopt;
+  if (!identity || identity->root_bytes != path->size()) {
+    return nullptr;
+  }
+  const bool says_little = identity->kind == UnitKind::cgroup || identity->kind == UnitKind::service;
+  const Unit* around = innermost(cgroups_.parent_of(cgroup_id));
+  if (says_little && around != nullptr && !is_host_software(*around)) {
+    return nullptr;
+  }
+  Unit unit{.ref = {identity->kind, identity->id, identity->name},
+            .state = says_little ? UnitState::started : UnitState::created,
+            .cgroup_id = cgroup_id,
+            .cgroup_path = *path,
+            .namespaces = {}};
+  return &(units_[cgroup_id] = std::move(unit));
+}
+
+const Unit* UnitRegistry::innermost(std::uint64_t cgroup_id) const {
+  for (; cgroup_id != 0; cgroup_id = cgroups_.parent_of(cgroup_id)) {
+    if (const auto found = units_.find(cgroup_id); found != units_.end()) {
+      return &found->second;
+    }
+  }
+  return nullptr;
+}
+
+Unit* UnitRegistry::innermost(std::uint64_t cgroup_id) {
+  return const_cast<Unit*>(std::as_const(*this).innermost(cgroup_id));
+}
+
+// --- life ---
+
+std::vector<Unit> UnitRegistry::observe(const event::Record& record) {
+  return std::visit([&](const auto& payload) { return on(record.meta, payload); }, record.payload);
+}
+
+std::vector<Unit> UnitRegistry::stop(std::uint64_t cgroup_id) {
+  const auto found = units_.find(cgroup_id);
+  if (found == units_.end() || found->second.state == UnitState::stopped) {
+    return {};
+  }
+  found->second.state = UnitState::stopped;
+  namespaces_.forget(cgroup_id);
+  return is_reported(found->second) ? std::vector<Unit>{found->second} : std::vector<Unit>{};
+}
+
+void UnitRegistry::hold(const Unit& unit) {
+  for (const NamespaceType type : all_types) {
+    const std::uint32_t inum = unit.namespaces[type];
+    if (inum != 0 && inum != host_.namespaces[type]) {
+      namespaces_.hold(type, inum, unit.cgroup_id);
+    }
+  }
+}
+
+// Takes the baseline. The pod around a container that starts has started too; it has no tasks of its own.
+std::vector<Unit> UnitRegistry::start(Unit& unit, UnitState state, const NamespaceSet& namespaces) {
+  unit.state = state;
+  unit.namespaces = namespaces;
+  hold(unit);
+  std::vector<Unit> changes{unit};
+  Unit* around = innermost(cgroups_.parent_of(unit.cgroup_id));
+  if (around != nullptr && around->ref.kind == UnitKind::pod && around->state == UnitState::created) {
+    around->state = state;
+    changes.push_back(*around);
+  }
+  return changes;
+}
+
+Unit& UnitRegistry::make_container(std::uint64_t cgroup_id) {
+  const std::string& path = *cgroups_.path_of(cgroup_id);
+  const std::string name = path.substr(path.rfind('/') + 1);
+  const bool full_id = is_full_id(name);
+  // What was made below it meanwhile lies inside of it from now on.
+  std::erase_if(units_, [&](const auto& entry) {
+    return is_host_software(entry.second) && cgroups_.is_within(entry.first, cgroup_id);
+  });
+  Unit& unit = units_[cgroup_id];
+  unit = Unit{.ref = {UnitKind::container, full_id ? name : path, full_id ? short_id(name) : name},
+              .state = UnitState::created,
+              .cgroup_id = cgroup_id,
+              .cgroup_path = path,
+              .namespaces = {}};
+  return unit;
+}
+
+const NamespaceSet& UnitRegistry::boundary_around(const Unit& unit) const {
+  return is_host_software(unit) || unit.ref.kind == UnitKind::pod ? host_.namespaces : unit.namespaces;
+}
+
+bool UnitRegistry::is_first_of_container(std::uint64_t cgroup_id, const Unit& around,
+                                         const NamespaceSet& namespaces) const {
+  const NamespaceSet& outer = boundary_around(around);
+  for (const NamespaceType type : {NamespaceType::mnt, NamespaceType::pid}) {
+    if (!is_own(namespaces[type], outer[type], host_.namespaces[type])) {
+      return false;
+    }
+  }
+  const auto* entry = namespaces_.find(NamespaceType::mnt, namespaces[NamespaceType::mnt]);
+  // Somebody else's boundary: a program that was put into a container from a cgroup of its own.
+  if (entry != nullptr && !entry->holders.empty()) {
+    return false;
+  }
+  return !reader_.has_member(cgroups_, cgroup_id, outer[NamespaceType::mnt]);
+}
+
+std::vector<Unit> UnitRegistry::on(const event::Meta& meta, const event::Exec& exec) {
+  Unit* unit = innermost(meta.cgroup_id);
+  if (unit == nullptr || unit->state == UnitState::stopped) {
+    return {};
+  }
+  const std::uint32_t mnt = exec.namespaces[NamespaceType::mnt];
+  const bool awaits_start = unit->state == UnitState::created && unit->ref.kind != UnitKind::pod;
+  if (awaits_start) {
+    // A runtime may run its own programs here, in the host's mount namespace, before it starts the unit's.
+    return mnt != host_.namespaces[NamespaceType::mnt] ? start(*unit, UnitState::started, exec.namespaces)
+                                                       : std::vector<Unit>{};
+  }
+  const bool may_be_inside = unit->ref.kind == UnitKind::cgroup || unit->cgroup_id != meta.cgroup_id;
+  if (may_be_inside && is_first_of_container(meta.cgroup_id, *unit, exec.namespaces)) {
+    return start(make_container(meta.cgroup_id), UnitState::started, exec.namespaces);
+  }
+  if (unit->ref.kind == UnitKind::service && unit->namespaces == NamespaceSet{} &&
+      mnt != host_.namespaces[NamespaceType::mnt]) {
+    unit->namespaces = exec.namespaces;  // PrivateTmp= and the like
+    hold(*unit);
+  }
+  return {};
+}
+
+// Claims of host software go to the host: `ip netns add` outlives the session it was typed in.
+std::uint64_t UnitRegistry::owner_id(const Unit& unit) const {
+  return is_host_software(unit) ? NamespaceIndex::host_owner : unit.cgroup_id;
+}
+
+std::vector<Unit> UnitRegistry::on(const event::Meta& meta, const event::NamespacesChanged& change) {
+  const Unit& unit = unit_of_task(change.home_cgroup_id, meta.tgid);
+  const std::uint64_t owner = owner_id(unit);
+  for (const NamespaceType type : all_types) {
+    const std::uint32_t inum = change.to[type];
+    if (inum == 0 || inum == change.from[type] || inum == host_.namespaces[type]) {
+      continue;
+    }
+    const auto* known = namespaces_.find(type, inum);
+    // unshare and clone only ever make. Where the path is not known, the last one seen in it is the best
+    // guess.
+    const bool made = change.mechanism == Mechanism::unshare || change.mechanism == Mechanism::clone;
+    const bool guessed =
+        change.mechanism == Mechanism::unknown && (known == nullptr || known->holders.empty());
+    if (made || guessed || known == nullptr) {
+      namespaces_.make(type, inum, owner);
+    }
+  }
+  return {};
+}
+
+// --- machines ---
+
+std::vector<Unit> UnitRegistry::on(const event::Meta& meta, const event::VcpuSeen& seen) {
+  if (vms_.contains(meta.tgid)) {
+    return {};
+  }
+  const UnitState state = seen.start_boot_ns < adopted_at_boot_ns_ ? UnitState::found : UnitState::started;
+  VmProcess process{.vm = reader_.vm(meta.tgid), .unit = {}, .has_cgroup = false};
+  Unit* scope = innermost(meta.cgroup_id);
+  process.has_cgroup =
+      scope != nullptr && scope->ref.kind == UnitKind::vm && scope->state != UnitState::stopped;
+  std::vector<Unit> changes;
+  if (process.has_cgroup) {
+    // Two sources, one machine: the uuid of the command line is the better id.
+    if (process.vm.name == process.vm.id && process.vm.uuid.empty()) {
+      process.vm.name = scope->ref.name;
+    }
+    scope->ref = {UnitKind::vm, process.vm.id, process.vm.name};
+    process.unit.cgroup_id = scope->cgroup_id;
+    const bool has_baseline = scope->state != UnitState::created;
+    changes = start(*scope, has_baseline ? scope->state : state,
+                    has_baseline ? scope->namespaces : reader_.namespaces(meta.tgid));
+  } else {
+    const std::string* path = cgroups_.path_of(meta.cgroup_id);
+    process.unit = Unit{.ref = {UnitKind::vm, process.vm.id, process.vm.name},
+                        .state = state,
+                        .cgroup_id = meta.cgroup_id,
+                        .cgroup_path = path != nullptr ? *path : "",
+                        .namespaces = reader_.namespaces(meta.tgid)};
+    changes.push_back(process.unit);
+  }
+  vms_[meta.tgid] = std::move(process);
+  return changes;
+}
+
+std::vector<Unit> UnitRegistry::forget_process(std::uint32_t pid) {
+  const auto found = vms_.find(pid);
+  if (found == vms_.end()) {
+    return {};
+  }
+  std::vector<Unit> changes;
+  if (!found->second.has_cgroup) {  // else it ends with its cgroup
+    found->second.unit.state = UnitState::stopped;
+    changes.push_back(found->second.unit);
+  }
+  vms_.erase(found);
+  return changes;
+}
+
+// --- questions ---
+
+const Unit& UnitRegistry::unit_of_cgroup(std::uint64_t cgroup_id) const {
+  const Unit* unit = innermost(cgroup_id);
+  return unit != nullptr ? *unit : host_;
+}
+
+UnitRef UnitRegistry::ref_of_cgroup(std::uint64_t cgroup_id) const {
+  if (cgroups_.path_of(cgroup_id) == nullptr) {
+    const std::string name = fmt::format("cgroup:{}", cgroup_id);
+    return {UnitKind::cgroup, name, name};
+  }
+  return unit_of_cgroup(cgroup_id).ref;
+}
+
+const Unit& UnitRegistry::unit_of_task(std::uint64_t home_cgroup_id, std::uint32_t pid) const {
+  const Unit* unit = innermost(home_cgroup_id);
+  // The pod is skipped with its container: the runtime comes from outside of both. Where it comes from
+  // exactly is not known, so that outside of every container it is the host's.
+  const bool in_making = unit != nullptr && unit->state == UnitState::created;
+  while (unit != nullptr && unit->state == UnitState::created) {
+    do {
+      unit = innermost(cgroups_.parent_of(unit->cgroup_id));
+    } while (unit != nullptr && unit->ref.kind == UnitKind::pod);
+  }
+  if (unit == nullptr || (in_making && is_host_software(*unit))) {
+    unit = &host_;
+  }
+  const Unit& owner = *unit;
+  if (!is_host_software(owner)) {
+    return owner;
+  }
+  const auto vm = vms_.find(pid);
+  if (vm == vms_.end()) {
+    return owner;
+  }
+  return vm->second.has_cgroup ? unit_of_cgroup(vm->second.unit.cgroup_id) : vm->second.unit;
+}
+
+NamespaceOwners UnitRegistry::owners_of(NamespaceType type, std::uint32_t inum) const {
+  NamespaceOwners owners;
+  if (inum == 0) {
+    return owners;
+  }
+  owners.is_host = inum == host_.namespaces[type];
+  const auto* entry = namespaces_.find(type, inum);
+  if (entry == nullptr) {
+    return owners;
+  }
+  for (const std::uint64_t id : entry->holders) {
+    if (const auto unit = units_.find(id); unit != units_.end()) {
+      owners.holders.push_back(&unit->second);
+    }
+  }
+  if (entry->maker) {
+    const auto unit = units_.find(*entry->maker);
+    owners.maker = unit != units_.end() ? &unit->second : &host_;
+  }
+  return owners;
+}
+
+bool UnitRegistry::is_within(const Unit& inner, const Unit& outer) const {
+  return is_within(inner.cgroup_id, outer);
+}
+
+bool UnitRegistry::is_within(std::uint64_t cgroup_id, const Unit& outer) const {
+  return outer.ref.kind == UnitKind::host || cgroups_.is_within(cgroup_id, outer.cgroup_id);
+}
+
+const Vm* UnitRegistry::vm_of(std::uint32_t pid) const {
+  const auto found = vms_.find(pid);
+  return found == vms_.end() ? nullptr : &found->second.vm;
+}
+
+void UnitRegistry::expire() {
+  for (const std::uint64_t id : cgroups_.expire()) {
+    stop(id);
+    units_.erase(id);
+  }
+}
+
+}  // namespace isoscope::identity

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/violation.h"
+
+namespace isoscope::policy {
+
+const char* to_string(Direction direction) {
+  switch (direction) {
+    case Direction::escape:
+      return "escape";
+    case Direction::lateral:
+      return "lateral";
+    case Direction::enter:
+      return "enter";
+    case Direction::nest:
+      return "nest";
+    case Direction::own:
+      return "own";
+    case Direction::leave_cgroup:
+      return "leave_cgroup";
+    case Direction::host:
+      return "host";
+  }
+  return "?";
+}
+
+const char* to_string(Severity severity) {
+  switch (severity) {
+    case Severity::low:
+      return "low";
+    case Severity::medium:
+      return "medium";
+    case Severity::high:
+      return "high";
+    case Severity::critical:
+      return "critical";
+  }
+  return "?";
+}
+
+}  // namespace isoscope::policy
