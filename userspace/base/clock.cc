@@ -19,6 +19,10 @@ std::uint64_t monotonic_ns() {
   return read_clock(CLOCK_MONOTONIC);
 }
 
+std::uint64_t boottime_ns() {
+  return read_clock(CLOCK_BOOTTIME);
+}
+
 void WallClock::refresh() {
   const std::uint64_t mono = monotonic_ns();
   offset_ns_ = static_cast<std::int64_t>(read_clock(CLOCK_REALTIME) - mono);

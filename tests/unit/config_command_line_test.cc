@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+
+namespace isoscope::config {
+namespace {
+
+using base::ErrorKind;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+base::Result<Config> parse(const std::vector<const char*>& arguments, const Environment& environment = {}) {
+  std::vector<const char*> argv = {"isoscope"};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return parse_command_line(static_cast<int>(argv.size()), argv.data(), environment);
+}
+
+Config good(const std::vector<const char*>& arguments, const Environment& environment = {}) {
+  base::Result<Config> parsed = parse(arguments, environment);
+  if (!parsed) {
+    ADD_FAILURE() << parsed.error().message;
+    return {};
+  }
+  return *parsed;
+}
+
+std::string outputs_of(const Config& config) {
+  std::string text;
+  for (const Output& output : config.outputs) {
+    text += output.path +
+            (!output.format                    ? "?"
+             : *output.format == Format::table ? ":table"
+                                               : ":ndjson") +
+            " ";
+  }
+  return text;
+}
+
+TEST(CommandLine, RunHasSaneDefaults) {
+  const Config config = good({"run"});
+  EXPECT_EQ(config.command, Command::run);
+  EXPECT_EQ(outputs_of(config), "-? ");
+  EXPECT_EQ(config.interval, seconds(5));
+  EXPECT_EQ(config.duration, nanoseconds(0));
+  EXPECT_EQ(config.slow_exit, nanoseconds(0));
+  EXPECT_FALSE(config.streams.exits || config.streams.switches || config.streams.cgroups ||
+               config.streams.crossings);
+  EXPECT_EQ(config.top, 10U);
+  EXPECT_EQ(config.sort, SortKey::time);
+  EXPECT_EQ(config.verbosity, 0);
+  EXPECT_EQ(config.color, ColorMode::automatic);
+  EXPECT_EQ(config.data_ring_bytes, 0U);
+}
+
+TEST(CommandLine, ReadsEveryOptionOfRun) {
+  const Config config = good({"run",         "-o",
+                              "a.log",       "-i",
+                              "250ms",       "--duration=1.5m",
+                              "--slow-exit", "1ms",
+                              "--events",    "exits,crossings",
+                              "--vm",        "web",
+                              "--vm",        "db*",
+                              "--container", "0123456789ab",
+                              "--cgroup",    "/system.slice/",
+                              "--pid",       "17",
+                              "--pid",       "18",
+                              "--unit",      "ssh*",
+                              "--top",       "0",
+                              "--sort",      "name",
+                              "-v",          "--color",
+                              "never",       "--data-ring",
+                              "4M"});
+  EXPECT_EQ(outputs_of(config), "a.log? ");
+  EXPECT_EQ(config.interval, milliseconds(250));
+  EXPECT_EQ(config.duration, seconds(90));
+  EXPECT_EQ(config.slow_exit, milliseconds(1));
+  EXPECT_TRUE(config.streams.exits && config.streams.crossings);
+  EXPECT_FALSE(config.streams.switches || config.streams.cgroups);
+  EXPECT_THAT(config.filters.vm, ElementsAre("web", "db*"));
+  EXPECT_THAT(config.filters.container, ElementsAre("0123456789ab"));
+  EXPECT_THAT(config.filters.cgroup, ElementsAre("/system.slice"));
+  EXPECT_THAT(config.filters.pid, ElementsAre(17, 18));
+  EXPECT_THAT(config.filters.unit, ElementsAre("ssh*"));
+  EXPECT_EQ(config.top, 0U);
+  EXPECT_EQ(config.sort, SortKey::name);
+  EXPECT_EQ(config.verbosity, 1);
+  EXPECT_EQ(config.color, ColorMode::never);
+  EXPECT_EQ(config.data_ring_bytes, 4U << 20);
+}
+
+TEST(CommandLine, FormatAppliesToTheOutputsAfterIt) {
+  EXPECT_EQ(outputs_of(good({"run", "-f", "ndjson", "-o", "a", "-o", "b", "-f", "table", "-o", "c"})),
+            "a:ndjson b:ndjson c:table ");
+  EXPECT_EQ(outputs_of(good({"run", "-o", "a", "-f", "ndjson", "-o", "b"})), "a? b:ndjson ");
+}
+
+TEST(CommandLine, FormatWithNoOutputAfterItIsForTheLastOrTheDefaultOne) {
+  EXPECT_EQ(outputs_of(good({"run", "-f", "ndjson"})), "-:ndjson ");
+  EXPECT_EQ(outputs_of(good({"run", "-f", "ndjson", "-f", "table"})), "-:table ");
+  EXPECT_EQ(outputs_of(good({"run", "-o", "a", "-o", "b", "-f", "ndjson"})), "a? b:ndjson ");
+  EXPECT_EQ(outputs_of(good({"run", "-f", "table", "-o", "a", "-f", "ndjson"})), "a:ndjson ");
+}
+
+TEST(CommandLine, EventsAddUp) {
+  Streams streams = good({"run", "--events", "exits", "--events", "switches,cgroups"}).streams;
+  EXPECT_TRUE(streams.exits && streams.switches && streams.cgroups);
+  EXPECT_FALSE(streams.crossings);
+  streams = good({"run", "--events", "all"}).streams;
+  EXPECT_TRUE(streams.exits && streams.switches && streams.cgroups && streams.crossings);
+}
+
+TEST(CommandLine, CgroupPathsMayNameTheMount) {
+  const auto& cgroups = good({"run", "--cgroup", "/sys/fs/cgroup/a.slice", "--cgroup", "/sys/fs/cgroup",
+                              "--cgroup", "/sys/fs/cgroups", "--cgroup", "/"})
+                            .filters.cgroup;
+  EXPECT_THAT(cgroups, ElementsAre("/a.slice", "/", "/sys/fs/cgroups", "/"));
+}
+
+TEST(CommandLine, VerbosityAndQuiet) {
+  EXPECT_EQ(good({"run", "-v", "-v"}).verbosity, 2);
+  EXPECT_EQ(good({"run", "-vv"}).verbosity, 2);
+  EXPECT_EQ(good({"run", "--verbose", "--verbose"}).verbosity, 2);
+  EXPECT_EQ(good({"run", "-q"}).verbosity, -1);
+  EXPECT_EQ(good({"run", "-q", "-v"}).verbosity, 1);
+}
+
+TEST(CommandLine, TheLastOfASingleOptionWins) {
+  EXPECT_EQ(good({"run", "-i", "1s", "-i", "2s"}).interval, seconds(2));
+}
+
+TEST(CommandLine, NoColorHoldsUnlessColourIsAskedFor) {
+  EXPECT_EQ(good({"run"}, {true}).color, ColorMode::never);
+  EXPECT_EQ(good({"run", "--color", "auto"}, {true}).color, ColorMode::never);
+  EXPECT_EQ(good({"run", "--color", "always"}, {true}).color, ColorMode::always);
+}
+
+TEST(CommandLine, OtherCommands) {
+  EXPECT_EQ(good({"check", "--json", "-v"}).command, Command::check);
+  EXPECT_TRUE(good({"check", "--json"}).json);
+  EXPECT_EQ(good({"version"}).command, Command::version);
+  EXPECT_FALSE(good({"version"}).json);
+  EXPECT_EQ(good({"--version"}).command, Command::version);
+  EXPECT_TRUE(good({"--version", "--json"}).json);
+}
+
+TEST(CommandLine, HelpIsEverywhere) {
+  for (const auto& arguments :
+       std::vector<std::vector<const char*>>{{"help"}, {"--help"}, {"-h"}, {"help", "help"}}) {
+    const Config config = good(arguments);
+    EXPECT_EQ(config.command, Command::help);
+    EXPECT_THAT(config.help_text, HasSubstr("Usage: isoscope COMMAND"));
+  }
+  for (const char* command : {"run", "check", "version"}) {
+    const std::string usage = std::string("Usage: isoscope ") + command;
+    EXPECT_THAT(good({command, "--help"}).help_text, HasSubstr(usage));
+    EXPECT_THAT(good({command, "-h"}).help_text, HasSubstr(usage));
+    EXPECT_THAT(good({"help", command}).help_text, HasSubstr(usage));
+    EXPECT_EQ(good({command, "--help"}).command, Command::help);
+  }
+  EXPECT_EQ(good({"run", "-i", "bad", "--help"}).command, Command::help) << "who asks for help gets it";
+}
+
+TEST(CommandLine, HelpFitsATerminalAndNamesEveryOption) {
+  for (const char* command : {"run", "check", "version", "help"}) {
+    std::istringstream lines(good({"help", command}).help_text);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), 80U) << line;
+    }
+  }
+  const std::string help = good({"run", "--help"}).help_text;
+  for (const char* option :
+       {"-c, --config", "-o, --output", "-f, --format", "-d, --duration", "-i, --interval", "--events",
+        "--slow-exit", "--vm", "--container", "--cgroup", "--pid", "--unit", "--top", "--sort", "-q, --quiet",
+        "-v, --verbose", "--color", "--data-ring", "-h, --help"}) {
+    EXPECT_THAT(help, HasSubstr(option));
+  }
+}
+
+struct Wrong {
+  std::vector<const char*> arguments;
+  const char* first_line;
+  const char* hint;
+};
+
+void expect_usage_error(const Wrong& bad) {
+  SCOPED_TRACE(bad.first_line);
+  const auto parsed = parse(bad.arguments);
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().kind, ErrorKind::usage);
+  EXPECT_EQ(parsed.error().message, std::string(bad.first_line) + "\nsee " + bad.hint);
+}
+
+constexpr const char* main_hint = "isoscope --help";
+constexpr const char* run_hint = "isoscope run --help";
+constexpr const char* duration_forms =
+    "is not a duration: a number with a unit (ns, us, ms, s, m or h), such as 500ms or 1.5s";
+const std::string bad_duration = std::string("--duration soon ") + duration_forms;
+const std::string negative_duration = std::string("--duration -5s ") + duration_forms;
+const std::string attached_duration = std::string("--duration =5s ") + duration_forms;
+
+TEST(WrongCommandLine, Commands) {
+  const Wrong all[] = {
+      {{}, "no command given: run, check, version or help", main_hint},
+      {{"rnu"}, "unknown command \"rnu\"; did you mean run?", main_hint},
+      {{"trace"}, "unknown command \"trace\"; the commands are run, check, version, help", main_hint},
+      {{""}, "unknown command \"\"; the commands are run, check, version, help", main_hint},
+      {{"\x1b[2J"}, "unknown command \"?[2J\"; the commands are run, check, version, help", main_hint},
+      {{"help", "chek"}, "unknown command \"chek\"; did you mean check?", main_hint},
+      {{"help", "run", "x"}, "unexpected argument \"x\"", main_hint},
+      {{"-f", "ndjson"}, "-f before the command: options follow it, as in isoscope run -f", main_hint},
+      {{"--verson"}, "unknown option --verson; did you mean --version?", main_hint},
+      {{"-x"}, "unknown option -x", main_hint}};
+  for (const Wrong& bad : all) {
+    expect_usage_error(bad);
+  }
+}
+
+TEST(WrongCommandLine, Options) {
+  const Wrong all[] = {
+      {{"run", "--intervall", "5s"}, "unknown option --intervall; did you mean --interval?", run_hint},
+      {{"run", "--intervall=5s"}, "unknown option --intervall; did you mean --interval?", run_hint},
+      {{"run", "--inter", "5s"}, "unknown option --inter; did you mean --interval?", run_hint},
+      {{"run", "--prometheus"}, "unknown option --prometheus", run_hint},
+      {{"run", "-top", "3"}, "unknown option -top; did you mean --top?", run_hint},
+      {{"run", "-x"}, "unknown option -x", run_hint},
+      {{"run", "-vx"}, "unknown option -x in -vx", run_hint},
+      {{"run", "web"}, "unexpected argument \"web\": isoscope run takes options only", run_hint},
+      {{"run", "--", "-v"}, "unexpected argument \"-v\": isoscope run takes options only", run_hint},
+      {{"run", "-"}, "unexpected argument \"-\": isoscope run takes options only", run_hint},
+      {{"run", ""}, "unexpected argument \"\": isoscope run takes options only", run_hint},
+      {{"run", "-i"}, "--interval needs a value: --interval TIME", run_hint},
+      {{"run", "--interval"}, "--interval needs a value: --interval TIME", run_hint},
+      {{"run", "-i", "--top", "3"}, "--interval needs a value: --interval TIME", run_hint},
+      {{"run", "--output="}, "--output needs a value: --output FILE|-", run_hint},
+      {{"run", "--quiet=yes"}, "--quiet takes no value", run_hint},
+      {{"run", "--json"},
+       "isoscope run has no option --json: it belongs to isoscope check and isoscope version",
+       run_hint},
+      {{"check", "-i", "1s"},
+       "isoscope check has no option --interval: it belongs to isoscope run",
+       "isoscope check --help"},
+      {{"version", "--jsno"}, "unknown option --jsno; did you mean --json?", "isoscope version --help"}};
+  for (const Wrong& bad : all) {
+    expect_usage_error(bad);
+  }
+}
+
+TEST(WrongCommandLine, Values) {
+  const Wrong all[] = {
+      {{"run", "-d", "soon"}, bad_duration.c_str(), run_hint},
+      {{"run", "-d", "-5s"}, negative_duration.c_str(), run_hint},
+      {{"run", "-d=5s"}, attached_duration.c_str(), run_hint},
+      {{"run", "-d", "30"}, "--duration 30 needs a unit: 30ns, 30us, 30ms, 30s, 30m or 30h", run_hint},
+      {{"run", "-d", "0s"}, "--duration 0s is too short: it must be 1ns or more", run_hint},
+      {{"run", "-i", "99ms"}, "--interval 99ms is too short: 100ms is the shortest interval", run_hint},
+      {{"run", "-i", "2h"}, "--interval 2h is too long: 1h is the longest interval", run_hint},
+      {{"run", "--slow-exit", "9999999h"},
+       "--slow-exit 9999999h is too long: the limit is 292 years",
+       run_hint},
+      {{"run", "-f", "prom"}, "--format prom is not one of table, ndjson", run_hint},
+      {{"run", "-f", "ndjosn"},
+       "--format ndjosn is not one of table, ndjson; did you mean ndjson?",
+       run_hint},
+      {{"run", "--sort", "nmae"},
+       "--sort nmae is not one of time, count, name; did you mean name?",
+       run_hint},
+      {{"run", "--color", "yes"}, "--color yes is not one of auto, always, never", run_hint},
+      {{"run", "--events", "exit"},
+       "--events exit is not one of exits, switches, cgroups, crossings, all; did you mean exits?",
+       run_hint},
+      {{"run", "--events", "exits,,cgroups"},
+       "--events exits,,cgroups has \"\", which is not one of exits, switches, cgroups, crossings, all",
+       run_hint},
+      {{"run", "--events", "exits,switchs"},
+       "--events exits,switchs has \"switchs\", which is not one of exits, switches, cgroups, "
+       "crossings, all; did "
+       "you mean switches?",
+       run_hint},
+      {{"run", "--top", "-1"}, "--top -1 is not a whole number from 0 to 1000000", run_hint},
+      {{"run", "--top", "ten"}, "--top ten is not a whole number from 0 to 1000000", run_hint},
+      {{"run", "--pid", "0"}, "--pid 0 is not a whole number from 1 to 4194304", run_hint},
+      {{"run", "--cgroup", "system.slice"},
+       "--cgroup system.slice is not a cgroup path: it begins with / (the cgroup root), such as "
+       "/system.slice",
+       run_hint},
+      {{"run", "--vm", ""}, "--vm \"\" is empty", run_hint},
+      {{"run", "-o", "a", "-o", "a"}, "--output a is given twice", run_hint},
+      {{"run", "--data-ring", "5M"}, "--data-ring 5M does not fit: a power of two from 4K to 1G", run_hint},
+      {{"run", "--data-ring", "2K"}, "--data-ring 2K does not fit: a power of two from 4K to 1G", run_hint},
+      {{"run", "--data-ring", "2G"}, "--data-ring 2G does not fit: a power of two from 4K to 1G", run_hint},
+      {{"run", "--data-ring", "lots"},
+       "--data-ring lots is not a size: a whole number of bytes, or one with K, M or G, such as 4M",
+       run_hint}};
+  for (const Wrong& bad : all) {
+    expect_usage_error(bad);
+  }
+}
+
+class WithFile : public testing::Test {
+ protected:
+  WithFile() : path_(testing::TempDir() + "isoscope_config_test.yaml") {}
+  ~WithFile() override { std::remove(path_.c_str()); }
+
+  const char* write(const std::string& text) {
+    std::ofstream(path_) << text;
+    return path_.c_str();
+  }
+
+ private:
+  std::string path_;
+};
+
+TEST_F(WithFile, IsRead) {
+  const Config config = good({"run", "-c", write("interval: 1s\nvm: [web, db]\n")});
+  EXPECT_EQ(config.interval, seconds(1));
+  EXPECT_THAT(config.filters.vm, ElementsAre("web", "db"));
+}
+
+TEST_F(WithFile, TheCommandLineWins) {
+  const char* path = write(
+      "interval: 1s\ntop: 3\nvm: [web, db]\nevents: all\nverbose: 2\noutputs: [a, {path: b, format: table}]\n"
+      "format: ndjson\n");
+  const Config file = good({"run", "-c", path});
+  EXPECT_EQ(outputs_of(file), "a:ndjson b:table ");
+  EXPECT_EQ(file.verbosity, 2);
+
+  const Config both =
+      good({"run", "--vm", "mail", "-c", path, "-i", "2s", "--events", "exits", "-v", "-o", "c"});
+  EXPECT_EQ(both.interval, seconds(2));
+  EXPECT_EQ(both.top, 3U) << "the command line does not mention it";
+  EXPECT_THAT(both.filters.vm, ElementsAre("mail"));
+  EXPECT_TRUE(both.streams.exits);
+  EXPECT_FALSE(both.streams.switches);
+  EXPECT_EQ(both.verbosity, 1);
+  EXPECT_EQ(outputs_of(both), "c:ndjson ") << "the file's format is for every output without its own";
+  EXPECT_EQ(outputs_of(good({"run", "-c", path, "-f", "table"})), "a:ndjson b:table ");
+  EXPECT_EQ(outputs_of(good({"run", "-c", path, "-f", "table", "-o", "c"})), "c:table ");
+}
+
+TEST_F(WithFile, AFormatAloneIsForTheLastOutput) {
+  const char* path = write("outputs: [a, b]\n");
+  EXPECT_EQ(outputs_of(good({"run", "-c", path, "-f", "ndjson"})), "a? b:ndjson ");
+  EXPECT_EQ(outputs_of(good({"run", "-c", write("format: ndjson\n")})), "-:ndjson ");
+}
+
+TEST_F(WithFile, ItsErrorsAreConfigErrors) {
+  const char* path = write("interval: fast\n");
+  const auto parsed = parse({"run", "-c", path, "-i", "1s"});
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().kind, ErrorKind::config);
+  EXPECT_THAT(parsed.error().message,
+              HasSubstr(std::string(path) + ":1:11: interval: \"fast\" is not a duration"));
+}
+
+TEST_F(WithFile, TheCommandLineIsJudgedFirst) {
+  const auto parsed = parse({"run", "-c", write("interval: fast\n"), "-i", "slow"});
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().kind, ErrorKind::usage);
+}
+
+TEST(CommandLine, AFileThatCannotBeReadIsAConfigError) {
+  const auto missing = parse({"run", "-c", "/nonexistent/isoscope.yaml"});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().kind, ErrorKind::config);
+  EXPECT_EQ(missing.error().message, "cannot read /nonexistent/isoscope.yaml: No such file or directory");
+
+  const auto folder = parse({"run", "-c", "/"});
+  ASSERT_FALSE(folder);
+  EXPECT_EQ(folder.error().kind, ErrorKind::config);
+  EXPECT_EQ(folder.error().message, "cannot read /: Is a directory");
+
+  const auto endless = parse({"run", "-c", "/dev/zero"});
+  ASSERT_FALSE(endless);
+  EXPECT_EQ(endless.error().kind, ErrorKind::config);
+  EXPECT_THAT(endless.error().message, HasSubstr("larger than"));
+}
+
+}  // namespace
+}  // namespace isoscope::config

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "sink/json.h"
+#include "sink_samples.h"
+
+namespace isoscope::sink {
+namespace {
+
+using samples::written;
+using testing::HasSubstr;
+using testing::Not;
+
+// Parses every line; UTF-8 is checked, and one line is one object.
+std::vector<rapidjson::Document> parse_lines(const std::string& text) {
+  std::vector<rapidjson::Document> documents;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseValidateEncodingFlag>(line.c_str(), line.size());
+    EXPECT_FALSE(document.HasParseError()) << line;
+    EXPECT_TRUE(document.IsObject()) << line;
+    documents.push_back(std::move(document));
+  }
+  return documents;
+}
+
+std::vector<rapidjson::Document> parsed(const std::vector<Report>& reports,
+                                        const aggregate::Snapshot* end = nullptr) {
+  return parse_lines(written(config::Format::ndjson, reports, end));
+}
+
+TEST(Ndjson, WindowAndSummaryMatchTheGoldenFile) {
+  const aggregate::Snapshot end = samples::summary();
+  const std::string text = written(config::Format::ndjson, {samples::window()}, &end);
+  EXPECT_EQ(text, samples::golden("window.ndjson", text));
+}
+
+TEST(Ndjson, StreamedRecordsMatchTheGoldenFile) {
+  const std::string text = written(config::Format::ndjson, samples::streamed());
+  EXPECT_EQ(text, samples::golden("streamed.ndjson", text));
+}
+
+TEST(Ndjson, EveryRecordHasTheCommonMembers) {
+  std::vector<Report> reports = samples::streamed();
+  reports.emplace_back(samples::window());
+  const aggregate::Snapshot end = samples::summary();
+  std::uint64_t seq = 0;
+  for (const rapidjson::Document& record : parsed(reports, &end)) {
+    EXPECT_STREQ(record["schema"].GetString(), "isoscope.v1");
+    EXPECT_TRUE(record["type"].IsString());
+    EXPECT_EQ(record["time"].GetStringLength(), 30U);
+    EXPECT_TRUE(record["mono_ns"].IsString());
+    EXPECT_EQ(record["seq"].GetUint64(), seq++);
+    EXPECT_STREQ(record["host"]["name"].GetString(), "node1");
+    EXPECT_STREQ(record["host"]["boot_id"].GetString(), samples::host.boot_id.c_str());
+  }
+  EXPECT_EQ(seq, samples::streamed().size() + 7 + 3 + 1 + 1)
+      << "rows of the window, its ledger, the final ledger";
+}
+
+TEST(Ndjson, TimesAreWallClockAndMonotonic) {
+  const auto records = parsed({samples::unit_started()});
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_STREQ(records[0]["time"].GetString(), "2024-05-01T10:00:00.373456789Z");
+  EXPECT_STREQ(records[0]["mono_ns"].GetString(), "1000250000000");
+  EXPECT_STREQ(records[0]["cgroup"]["id"].GetString(), "18446744073709551615") << "64 bits, as a string";
+  EXPECT_FALSE(records[0]["namespaces"].HasMember("time")) << "a type this kernel does not have";
+}
+
+TEST(Ndjson, ExitsCarryTheirDistribution) {
+  const auto records = parsed({samples::window()});
+  ASSERT_EQ(records.size(), 11U);
+  const rapidjson::Document& npf = records[0];
+  EXPECT_STREQ(npf["type"].GetString(), "vm_exits");
+  EXPECT_STREQ(npf["isa"].GetString(), "svm");
+  EXPECT_STREQ(npf["reason"].GetString(), "npf");
+  EXPECT_EQ(npf["reason_code"].GetUint(), 0x400U);
+  EXPECT_EQ(npf["count"].GetUint64(), 4U);
+  EXPECT_EQ(npf["finished"].GetUint64(), 4U);
+  EXPECT_EQ(npf["sum_ns"].GetUint64(), 43'700U);
+  EXPECT_EQ(npf["min_ns"].GetUint64(), 1'000U);
+  EXPECT_EQ(npf["max_ns"].GetUint64(), 40'000U);
+  EXPECT_LE(npf["p50_ns"].GetUint64(), npf["p999_ns"].GetUint64());
+}
+
+// The bucket bounds come from the definition of OpenTelemetry's exponential histogram, not from our tables.
+TEST(Ndjson, HistogramIsInOpenTelemetryTerms) {
+  const auto records = parsed({samples::window()});
+  const rapidjson::Value& hist = records[0]["hist"];
+  const double base = std::pow(2.0, std::pow(2.0, -hist["scale"].GetInt()));
+  std::uint64_t total = 0;
+  std::vector<std::uint64_t> durations = {1'000, 1'200, 1'500, 40'000};
+  const auto& counts = hist["counts"].GetArray();
+  ASSERT_GT(counts.Size(), 0U);
+  EXPECT_NE(counts[0].GetUint64(), 0U) << "trimmed in front";
+  EXPECT_NE(counts[counts.Size() - 1].GetUint64(), 0U) << "trimmed behind";
+  for (rapidjson::SizeType i = 0; i < counts.Size(); ++i) {
+    const double low = std::pow(base, hist["offset"].GetInt() + static_cast<int>(i)) * 1e9;
+    const double high = low * base;
+    const auto inside = std::count_if(durations.begin(), durations.end(), [&](std::uint64_t ns) {
+      return static_cast<double>(ns) > low && static_cast<double>(ns) <= high;
+    });
+    EXPECT_EQ(counts[i].GetUint64(), static_cast<std::uint64_t>(inside)) << i;
+    total += counts[i].GetUint64();
+  }
+  EXPECT_EQ(total, durations.size());
+}
+
+TEST(Ndjson, WhatIsNotKnownIsNull) {
+  const auto records = parsed({samples::window()});
+  const rapidjson::Document& other = records[6];
+  EXPECT_STREQ(other["reason"].GetString(), "other");
+  EXPECT_TRUE(other["reason_code"].IsNull());
+  EXPECT_EQ(other["count"].GetUint64(), 9U);
+  EXPECT_EQ(other["finished"].GetUint64(), 8U);
+  EXPECT_EQ(other["sum_ns"].GetUint64(), 24'000U);
+  for (const char* name : {"min_ns", "max_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns"}) {
+    EXPECT_TRUE(other[name].IsNull()) << name;
+  }
+  EXPECT_EQ(other["hist"]["counts"].Size(), 0U);
+}
+
+TEST(Ndjson, AViolationCarriesItsCrossing) {
+  const auto records = parsed({samples::violation()});
+  ASSERT_EQ(records.size(), 1U);
+  const rapidjson::Document& violation = records[0];
+  EXPECT_STREQ(violation["policy"]["severity"].GetString(), "critical");
+  EXPECT_STREQ(violation["policy"]["rule"].GetString(), "escape-to-host");
+  EXPECT_STREQ(violation["unit"]["name"].GetString(), "alpha");
+  EXPECT_STREQ(violation["action"].GetString(), "setns");
+  ASSERT_EQ(violation["resource"].Size(), 2U);
+  EXPECT_STREQ(violation["resource"][0].GetString(), "namespace/mnt");
+  const rapidjson::Value& crossing = violation["crossing"];
+  EXPECT_STREQ(crossing["direction"].GetString(), "escape");
+  EXPECT_STREQ(crossing["to"]["unit"]["kind"].GetString(), "host");
+  EXPECT_EQ(crossing["process"]["pid"].GetUint(), 5120U);
+  ASSERT_EQ(crossing["namespaces"].Size(), 2U);
+  EXPECT_EQ(crossing["namespaces"][0]["to"].GetUint(), 4026531841U);
+  EXPECT_TRUE(crossing["namespaces"][1]["new"].GetBool());
+  EXPECT_FALSE(crossing["namespaces"][1].HasMember("owner")) << "nobody had it";
+}
+
+TEST(Ndjson, OnlyTheLastLedgerIsFinal) {
+  const aggregate::Snapshot end = samples::summary();
+  const auto records = parsed({samples::window()}, &end);
+  ASSERT_EQ(records.size(), 12U);
+  EXPECT_FALSE(records[10]["final"].GetBool());
+  EXPECT_EQ(records[10]["window"]["number"].GetUint64(), 3U);
+  EXPECT_TRUE(records[11]["final"].GetBool());
+  EXPECT_EQ(records[11]["classes"]["security"]["handled"].GetUint64(), 12U);
+  EXPECT_EQ(records[11]["causes"]["task_full"].GetUint64(), 0U);
+}
+
+TEST(Ndjson, BytesThatAreNotUtf8BecomeReplacements) {
+  policy::Crossing crossing = samples::escape();
+  crossing.process.comm = "a\xff\xc0\xafz\xed\xa0\x80";
+  crossing.process.exe = "/tmp/\x80\xe2\x82";
+  const auto records = parsed({crossing});
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_STREQ(records[0]["process"]["comm"].GetString(), "a\ufffd\ufffd\ufffdz\ufffd\ufffd\ufffd");
+  EXPECT_STREQ(records[0]["process"]["exe"].GetString(), "/tmp/\ufffd\ufffd\ufffd");
+}
+
+TEST(Ndjson, ControlsAreEscapedAndSurvive) {
+  policy::Crossing crossing = samples::escape();
+  const std::string comm("\"\\\n\x1b[2J\0\x7f\xc2\x9b\xe2\x80\xae", 14);
+  crossing.process.comm = comm;
+  const std::string text = written(config::Format::ndjson, {crossing});
+  for (const char byte : text.substr(0, text.size() - 1)) {
+    EXPECT_GE(static_cast<unsigned char>(byte), 0x20U) << "a raw control character";
+  }
+  EXPECT_THAT(text, Not(HasSubstr("\x7f")));
+  EXPECT_THAT(text, HasSubstr(R"("comm":"\"\\\u000a\u001b[2J\u0000\u007f\u009b\u202e")"));
+  const auto records = parse_lines(text);
+  ASSERT_EQ(records.size(), 1U);
+  const rapidjson::Value& read = records[0]["process"]["comm"];
+  EXPECT_EQ(std::string(read.GetString(), read.GetStringLength()), comm);
+}
+
+TEST(Ndjson, EveryTwoBytesGiveValidJson) {
+  for (int first = 0; first < 256; ++first) {
+    for (int second = 0; second < 256; ++second) {
+      std::string json;
+      append_json_string(std::string{static_cast<char>(first), static_cast<char>(second)}, json);
+      rapidjson::Document document;
+      document.Parse<rapidjson::kParseValidateEncodingFlag>(json.c_str(), json.size());
+      ASSERT_FALSE(document.HasParseError()) << first << " " << second << " " << json;
+    }
+  }
+}
+
+TEST(Ndjson, StreamedRecordsWaitUntilTheyAreFlushed) {
+  const base::WallClock clock(samples::offset_ns);
+  const samples::Scratch scratch;
+  auto output = OutputFile::create(scratch.path());
+  ASSERT_TRUE(output);
+  const auto sink = make_sink(config::Format::ndjson, std::move(*output), clock, {});
+  sink->take(samples::vm_exit());
+  EXPECT_EQ(scratch.text(), "") << "one system call per exit would be too dear";
+  sink->flush();
+  EXPECT_THAT(scratch.text(), HasSubstr("\"vm_exit\""));
+  sink->take(samples::violation());
+  EXPECT_THAT(scratch.text(), HasSubstr("\"violation\"")) << "at once";
+}
+
+TEST(Ndjson, IsTheFormatOffATerminal) {
+  const base::WallClock clock(samples::offset_ns);
+  const samples::Scratch scratch;
+  auto output = OutputFile::create(scratch.path());
+  ASSERT_TRUE(output);
+  make_sink(std::nullopt, std::move(*output), clock, {})->take(samples::unit_started());
+  EXPECT_EQ(scratch.text().substr(0, 24), "{\"schema\":\"isoscope.v1\",");
+}
+
+}  // namespace
+}  // namespace isoscope::sink

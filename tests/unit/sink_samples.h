@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "sink/sink.h"
+
+// One of everything that a sink takes, and a place for it to write to.
+namespace isoscope::sink::samples {
+
+// 2024-05-01T10:00:00.123456789Z at CLOCK_MONOTONIC 1000 s.
+inline constexpr std::uint64_t start_ns = 1'000'000'000'000;
+inline constexpr std::int64_t offset_ns = 1'714'557'600'123'456'789 - 1'000'000'000'000;
+
+inline const Host host = {"node1", "0123456789abcdef0123456789abcdef",
+                          "01234567-89ab-cdef-0123-456789abcdef"};
+inline const identity::Vm web = {"7c1f9a52-6e0d-4a55-9b1e-2f6d3c8a9e01", "web",
+                                 "7c1f9a52-6e0d-4a55-9b1e-2f6d3c8a9e01", "qemu", 4100};
+inline const identity::Vm nameless = {"pid:4200", "pid:4200", "", "small_guest", 4200};
+inline const identity::UnitRef host_unit;
+inline const identity::UnitRef alpha = {identity::UnitKind::container,
+                                        "4f5e6d7c8b9a4f5e6d7c8b9a4f5e6d7c8b9a4f5e6d7c8b9a4f5e6d7c8b9a4f5e",
+                                        "alpha"};
+inline const identity::UnitRef beta = {identity::UnitKind::container, "beta", "beta"};
+inline const identity::UnitRef ssh = {identity::UnitKind::service, "/system.slice/ssh.service",
+                                      "ssh.service"};
+
+inline identity::UnitRef unit_of(const identity::Vm& vm) {
+  return {identity::UnitKind::vm, vm.id, vm.name};
+}
+
+inline aggregate::VmExitsRow exits(const identity::Vm& vm, std::uint32_t vcpu, std::uint32_t reason,
+                                   const std::vector<std::uint64_t>& durations,
+                                   std::uint64_t unfinished = 0) {
+  aggregate::VmExitsRow row;
+  row.vm = vm;
+  row.unit = unit_of(vm);
+  row.vcpu_id = vcpu;
+  row.tid = vm.pid + 1 + vcpu;
+  row.isa = event::Isa::svm;
+  row.reason = reason;
+  row.count = durations.size() + unfinished;
+  for (const std::uint64_t duration : durations) {
+    row.stats.add(duration);
+  }
+  return row;
+}
+
+inline aggregate::Ledger quiet_ledger() {
+  aggregate::Ledger ledger;
+  ledger.classes = {
+      {"security", 12, 12, 0}, {"lifecycle", 40, 40, 0}, {"exits", 0, 0, 0}, {"switches", 0, 0, 0}};
+  ledger.causes = {{"task_full", 0}, {"vcpu_full", 0}};
+  ledger.unmatched_exits = 1;
+  ledger.unmatched_entries = 2;
+  ledger.namespace_checks = 123'456;
+  ledger.agent_cpu_ns = 12'345'678;
+  return ledger;
+}
+
+// Two VMs (vCPUs, halts, a reason without a name, an unfinished exit, the row of others) and three units.
+inline aggregate::Snapshot window() {
+  aggregate::Snapshot snapshot;
+  snapshot.window = 3;
+  snapshot.start_mono_ns = start_ns;
+  snapshot.end_mono_ns = start_ns + 5'000'000'000;
+  snapshot.vm_exits = {
+      exits(web, 0, 0x400, {1'000, 1'200, 1'500, 40'000}),
+      exits(web, 1, 0x400, {2'000, 2'500}),
+      exits(web, 0, 0x7b, {12'000, 15'000}),
+      exits(web, 0, 0x78, {4'000'000'000}, 1),
+      exits(web, 1, 0x1ff, {700}),
+      exits(nameless, 0, 0x7b, {3'000}),
+  };
+  aggregate::VmExitsRow other = exits(web, 1, 0, {});
+  other.other = true;
+  other.count = 9;
+  other.stats.count = 8;
+  other.stats.sum_ns = 24'000;
+  snapshot.vm_exits.push_back(other);
+  snapshot.sched = {
+      {host_unit, 900, 100, 250'000'000}, {alpha, 1'234'567, 8'901, 3'210'000'000}, {ssh, 12, 0, 40'000}};
+  snapshot.ledger = quiet_ledger();
+  return snapshot;
+}
+
+inline aggregate::Snapshot summary() {
+  aggregate::Snapshot snapshot = window();
+  snapshot.window = 0;
+  snapshot.end_mono_ns = start_ns + 65'000'000'000;
+  return snapshot;
+}
+
+inline policy::Crossing escape() {
+  policy::Crossing crossing;
+  crossing.ts_mono_ns = start_ns + 1'500'000'000;
+  crossing.process = {5120, 5121, 5100, 0, "nsenter", "/usr/bin/nsenter", 77'000'000'000, 0x1ffffffffff};
+  crossing.from = alpha;
+  crossing.to = host_unit;
+  crossing.direction = policy::Direction::escape;
+  crossing.mechanism = event::Mechanism::setns;
+  crossing.moves = {
+      {event::NamespaceType::mnt, 4026532201, 4026531841, host_unit, false, policy::Direction::escape},
+      {event::NamespaceType::net, 4026532301, 4026532999, {}, true, policy::Direction::nest}};
+  return crossing;
+}
+
+inline policy::Violation violation() {
+  return {"no-escape", "escape-to-host", policy::Severity::critical, "nsenter left alpha for host",
+          "9d4c1f2e",  escape()};
+}
+
+// A process moved out of its container's cgroup.
+inline policy::Crossing cgroup_move() {
+  policy::Crossing crossing = escape();
+  crossing.direction = policy::Direction::leave_cgroup;
+  crossing.mechanism = event::Mechanism::cgroup_attach;
+  crossing.to = ssh;
+  crossing.moves.clear();
+  crossing.to_cgroup = "/system.slice/ssh.service";
+  return crossing;
+}
+
+inline event::Meta meta() {
+  return {start_ns + 2'000'000'000, 4711, 4100, 4101, 1};
+}
+
+inline VmExitReport vm_exit() {
+  return {meta(), {start_ns + 1'999'000'000, 1'000'000, 1, event::Isa::vmx, 48}, web, unit_of(web)};
+}
+
+inline SwitchReport context_switch() {
+  return {meta(), {1'234'567, 4712, 5120, 5121, 1, true}, ssh, alpha};
+}
+
+inline UnitReport unit_started() {
+  identity::Unit unit;
+  unit.ref = alpha;
+  unit.state = identity::UnitState::started;
+  unit.cgroup_id = 18'446'744'073'709'551'615U;
+  unit.cgroup_path = "/system.slice/docker-4f5e.scope";
+  unit.namespaces.inum = {4026532201, 4026532202, 4026532203, 4026532301,
+                          4026532204, 4026532205, 0,          4026531837};
+  return {start_ns + 250'000'000, unit};
+}
+
+inline CgroupReport cgroup(CgroupReport::Action action) {
+  return {meta(), action, 4712, action == CgroupReport::Action::removed ? "" : "/alpha", 5120, 5121};
+}
+
+inline std::vector<Report> streamed() {
+  return {unit_started(),
+          vm_exit(),
+          context_switch(),
+          cgroup(CgroupReport::Action::made),
+          cgroup(CgroupReport::Action::attached),
+          cgroup(CgroupReport::Action::removed),
+          escape(),
+          cgroup_move(),
+          violation()};
+}
+
+// A file of its own, gone with the object.
+class Scratch {
+ public:
+  Scratch() {
+    std::string path = "/tmp/isoscope_sink_XXXXXX";
+    const int fd = ::mkstemp(path.data());
+    if (fd < 0) {
+      throw std::runtime_error("no temporary file");
+    }
+    ::close(fd);
+    path_ = path;
+  }
+  ~Scratch() { ::unlink(path_.c_str()); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string text() const {
+    std::ifstream file(path_);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+ private:
+  std::string path_;
+};
+
+// Times of day in golden files are UTC wherever the tests run.
+inline void use_utc() {
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+}
+
+// What a sink of this format writes for the reports, and for the end of the run if `end` is given.
+inline std::string written(config::Format format, const std::vector<Report>& reports,
+                           const aggregate::Snapshot* end = nullptr, Settings settings = {}) {
+  use_utc();
+  const base::WallClock clock(offset_ns);
+  const Scratch scratch;
+  auto output = OutputFile::create(scratch.path());
+  if (!output) {
+    throw std::runtime_error(output.error().message);
+  }
+  settings.host = host;
+  const std::unique_ptr<Sink> sink = make_sink(format, std::move(*output), clock, settings);
+  for (const Report& report : reports) {
+    sink->take(report);
+  }
+  sink->flush();
+  if (end != nullptr) {
+    sink->finish(*end);
+  }
+  return scratch.text();
+}
+
+// The golden file of this name. With ISOSCOPE_UPDATE_GOLDEN in the environment it is written first: look at
+// the difference before you commit it.
+inline std::string golden(const std::string& name, const std::string& actual) {
+  const std::string path = std::string(ISOSCOPE_TEST_DATA) + "/golden/" + name;
+  if (std::getenv("ISOSCOPE_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(path) << actual;
+  }
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace isoscope::sink::samples

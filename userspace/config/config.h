@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace isoscope::config {
+
+enum class Format { table, ndjson };
+enum class ColorMode { automatic, always, never };
+enum class SortKey { time, count, name };
+
+struct Output {
+  std::string path = "-";        // `-`: standard output
+  std::optional<Format> format;  // empty: table on a terminal, ndjson elsewhere
+};
+
+// Which single events are streamed.
+struct Streams {
+  bool exits = false;
+  bool switches = false;
+  bool cgroups = false;
+  bool crossings = false;  // every crossing; violations and unit records are always streamed
+};
+
+// What is reported; an empty list lets everything through. Several values of one option are alternatives,
+// several options must all hold.
+struct Filters {
+  std::vector<std::string> vm;         // name, uuid or pid:NNN; glob
+  std::vector<std::string> container;  // id, a prefix of it of 12 characters or more, or name; glob
+  std::vector<std::string> cgroup;     // path; matches it and everything below
+  std::vector<std::string> unit;       // glob on the unit's name or id
+  std::vector<std::uint32_t> pid;      // thread group
+};
+
+enum class Command { run, check, version, help };
+
+// Everything the program was told, checked and complete.
+struct Config {
+  Command command = Command::help;
+  std::string help_text;  // for Command::help: what to print
+
+  std::vector<Output> outputs = {Output{}};  // never empty
+  std::chrono::nanoseconds interval = std::chrono::seconds(5);
+  std::chrono::nanoseconds duration{0};  // 0: until stopped
+  Streams streams;
+  std::chrono::nanoseconds slow_exit{0};  // 0: off
+  Filters filters;
+  std::uint32_t top = 10;  // rows per table section; 0: all
+  SortKey sort = SortKey::time;
+  int verbosity = 0;  // -1 quiet, 0, 1 verbose, 2 and more: debug
+  ColorMode color = ColorMode::automatic;
+  std::uint32_t data_ring_bytes = 0;  // 0: chosen from what is streamed; else a power of two, 4 KiB or more
+  bool json = false;                  // version, check
+};
+
+}  // namespace isoscope::config

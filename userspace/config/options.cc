@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <set>
+
+#include "base/text.h"
+#include "config/values.h"
+
+namespace isoscope::config {
+
+namespace {
+
+using base::Error;
+using base::Ok;
+using base::Result;
+using std::chrono::nanoseconds;
+
+constexpr nanoseconds shortest_interval = std::chrono::milliseconds(100);
+// Buckets of one window are 32 bits wide in the kernel; an hour is out of reach of a vCPU's exit rate.
+constexpr nanoseconds longest_interval = std::chrono::hours(1);
+constexpr std::uint64_t smallest_ring = 4096;
+constexpr std::uint64_t largest_ring = 1U << 30;
+constexpr std::uint32_t largest_pid = 4'194'304;  // PID_MAX_LIMIT of 64-bit kernels
+constexpr std::string_view cgroup_mount = "/sys/fs/cgroup";
+
+template <typename T>
+Result<Ok> store(Result<T> value, T& into) {
+  if (!value) {
+    return std::move(value.error());
+  }
+  into = *value;
+  return Ok{};
+}
+
+Result<Ok> append(std::string_view value, std::vector<std::string>& into) {
+  if (value.empty()) {
+    return value_error("is empty");
+  }
+  into.emplace_back(value);
+  return Ok{};
+}
+
+Result<Ok> set_output(Draft& draft, std::string_view value) {
+  if (value.empty()) {
+    return value_error("is empty: a file, or - for standard output");
+  }
+  // Two writers into one file would cut each other's lines.
+  if (std::any_of(draft.outputs.begin(), draft.outputs.end(),
+                  [&](const Output& o) { return o.path == value; })) {
+    return value_error("is given twice");
+  }
+  draft.outputs.push_back({std::string(value), draft.format});
+  draft.format_came_last = false;
+  return Ok{};
+}
+
+Result<Ok> set_format(Draft& draft, std::string_view value) {
+  Format format{};
+  if (Result<Ok> stored = store(parse_choice(value, formats()), format); !stored) {
+    return stored;
+  }
+  draft.format = format;
+  draft.format_came_last = true;
+  return Ok{};
+}
+
+Result<Ok> set_interval(Draft& draft, std::string_view value) {
+  Result<nanoseconds> interval = parse_duration(value);
+  if (interval && *interval < shortest_interval) {
+    return value_error("is too short: 100ms is the shortest interval");
+  }
+  if (interval && *interval > longest_interval) {
+    return value_error("is too long: 1h is the longest interval");
+  }
+  return store(std::move(interval), draft.config.interval);
+}
+
+Result<Ok> set_events(Draft& draft, std::string_view value) {
+  Streams& streams = draft.config.streams;
+  const Streams all = {true, true, true, true};
+  const std::vector<std::pair<std::string_view, bool Streams::*>> members = {
+      {"exits", &Streams::exits},
+      {"switches", &Streams::switches},
+      {"cgroups", &Streams::cgroups},
+      {"crossings", &Streams::crossings},
+      {"all", nullptr}};
+  std::string_view rest = value;
+  while (true) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    const std::string_view word = rest.substr(0, comma);
+    Result<bool Streams::*> member = parse_choice(word, members);
+    if (!member) {
+      return word == value ? std::move(member.error())
+                           : value_error(fmt::format("has \"{}\", which {}", base::printable(word),
+                                                     member.error().message));
+    }
+    if (*member == nullptr) {
+      streams = all;
+    } else {
+      streams.*(*member) = true;
+    }
+    if (comma == rest.size()) {
+      return Ok{};
+    }
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+Result<Ok> add_cgroup(Draft& draft, std::string_view value) {
+  if (value == cgroup_mount || value.starts_with(std::string(cgroup_mount) + "/")) {
+    value.remove_prefix(cgroup_mount.size());
+  }
+  while (value.size() > 1 && value.ends_with('/')) {
+    value.remove_suffix(1);
+  }
+  if (value.empty()) {
+    value = "/";
+  }
+  if (!value.starts_with('/')) {
+    return value_error("is not a cgroup path: it begins with / (the cgroup root), such as /system.slice");
+  }
+  return append(value, draft.config.filters.cgroup);
+}
+
+Result<Ok> add_pid(Draft& draft, std::string_view value) {
+  Result<std::uint32_t> pid = parse_number(value, 1, largest_pid);
+  if (!pid) {
+    return std::move(pid.error());
+  }
+  draft.config.filters.pid.push_back(*pid);
+  return Ok{};
+}
+
+Result<Ok> set_ring(Draft& draft, std::string_view value) {
+  Result<std::uint64_t> bytes = parse_size(value);
+  if (!bytes) {
+    return std::move(bytes.error());
+  }
+  if (!std::has_single_bit(*bytes) || *bytes < smallest_ring || *bytes > largest_ring) {
+    return value_error("does not fit: a power of two from 4K to 1G");
+  }
+  draft.config.data_ring_bytes = static_cast<std::uint32_t>(*bytes);
+  return Ok{};
+}
+
+// On the command line -v has no value and adds one; in a file it is a number or a boolean.
+Result<Ok> add_verbosity(Draft& draft, std::string_view value) {
+  int& verbosity = draft.config.verbosity;
+  if (value.empty()) {
+    verbosity = std::max(verbosity, 0) + 1;
+    return Ok{};
+  }
+  const std::vector<std::pair<std::string_view, int>> words = {
+      {"false", 0}, {"0", 0}, {"true", 1}, {"1", 1}, {"2", 2}};
+  return store(parse_choice(value, words), verbosity);
+}
+
+Result<Ok> set_quiet(Draft& draft, std::string_view value) {
+  const std::vector<std::pair<std::string_view, int>> words = {{"true", -1}, {"false", 0}};
+  return store(parse_choice(value.empty() ? "true" : value, words), draft.config.verbosity);
+}
+
+Result<Ok> set_color(Draft& draft, std::string_view value) {
+  const std::vector<std::pair<std::string_view, ColorMode>> modes = {
+      {"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}};
+  return store(parse_choice(value, modes), draft.config.color);
+}
+
+Result<Ok> set_sort(Draft& draft, std::string_view value) {
+  const std::vector<std::pair<std::string_view, SortKey>> keys = {
+      {"time", SortKey::time}, {"count", SortKey::count}, {"name", SortKey::name}};
+  return store(parse_choice(value, keys), draft.config.sort);
+}
+
+// clang-format off
+constexpr Option table[] = {
+    {"output", 'o', "FILE|-", for_run, false, true, Section::output,
+     "write to FILE, - is standard output; repeatable",
+     set_output, [](Draft& draft) { draft.outputs.clear(); }},
+    {"format", 'f', "FORMAT", for_run, true, false, Section::output,
+     "table or ndjson, for the outputs after it, else\nfor the last one (default: table on a terminal,\n"
+     "ndjson elsewhere)",
+     set_format, nullptr},
+    {"interval", 'i', "TIME", for_run, true, false, Section::output,
+     "length of a window, 100ms or more (default: 5s)",
+     set_interval, nullptr},
+    {"top", 0, "N", for_run, true, false, Section::output,
+     "rows per section of a table, 0 for all (default: 10)",
+     [](Draft& draft, std::string_view value) {
+       return store(parse_number(value, 0, 1'000'000), draft.config.top);
+     }, nullptr},
+    {"sort", 0, "KEY", for_run, true, false, Section::output,
+     "order of a table's rows: time, count or name\n(default: time)",
+     set_sort, nullptr},
+    {"color", 0, "WHEN", for_run | for_check, true, false, Section::output,
+     "auto, always or never; NO_COLOR is honoured\n(default: auto)",
+     set_color, nullptr},
+
+    {"duration", 'd', "TIME", for_run, true, false, Section::tracing,
+     "stop after this run time (default: never)",
+     [](Draft& draft, std::string_view value) {
+       return store(parse_duration(value), draft.config.duration);
+     }, nullptr},
+    {"events", 0, "LIST", for_run, true, true, Section::tracing,
+     "stream single events: exits, switches, cgroups,\ncrossings or all, separated by commas",
+     set_events, [](Draft& draft) { draft.config.streams = {}; }},
+    {"slow-exit", 0, "TIME", for_run, true, false, Section::tracing,
+     "stream VM exits that take this long or longer",
+     [](Draft& draft, std::string_view value) {
+       return store(parse_duration(value), draft.config.slow_exit);
+     }, nullptr},
+    {"data-ring", 0, "SIZE", for_run, true, false, Section::tracing,
+     "buffer for streamed events, a power of two such\nas 4M (default: chosen from what is streamed)",
+     set_ring, nullptr},
+
+    {"vm", 0, "NAME", for_run, true, true, Section::filters,
+     "VMs with this name, uuid or pid:NNN; a glob",
+     [](Draft& draft, std::string_view value) { return append(value, draft.config.filters.vm); },
+     [](Draft& draft) { draft.config.filters.vm.clear(); }},
+    {"container", 0, "ID|NAME", for_run, true, true, Section::filters,
+     "containers with this name, id or the first 12\nor more digits of it; a glob",
+     [](Draft& draft, std::string_view value) { return append(value, draft.config.filters.container); },
+     [](Draft& draft) { draft.config.filters.container.clear(); }},
+    {"cgroup", 0, "PATH", for_run, true, true, Section::filters,
+     "this cgroup and all below it, such as /system.slice",
+     add_cgroup, [](Draft& draft) { draft.config.filters.cgroup.clear(); }},
+    {"pid", 0, "PID", for_run, true, true, Section::filters,
+     "this process, all its threads",
+     add_pid, [](Draft& draft) { draft.config.filters.pid.clear(); }},
+    {"unit", 0, "GLOB", for_run, true, true, Section::filters,
+     "units whose name or id matches",
+     [](Draft& draft, std::string_view value) { return append(value, draft.config.filters.unit); },
+     [](Draft& draft) { draft.config.filters.unit.clear(); }},
+
+    {"config", 'c', "FILE", for_run, false, false, Section::general,
+     "read options from a YAML file; the command line wins",
+     [](Draft&, std::string_view value) -> Result<Ok> {
+       return value.empty() ? Result<Ok>(value_error("is empty: a YAML file")) : Result<Ok>(Ok{});
+     }, nullptr},
+    {"json", 0, nullptr, for_check | for_version, false, false, Section::general,
+     "print one JSON object",
+     [](Draft& draft, std::string_view) -> Result<Ok> {
+       draft.config.json = true;
+       return Ok{};
+     }, nullptr},
+    {"quiet", 'q', nullptr, for_run | for_check, true, false, Section::general,
+     "no messages but errors",
+     set_quiet, nullptr},
+    {"verbose", 'v', nullptr, for_run | for_check, true, false, Section::general,
+     "more messages; twice: debug",
+     add_verbosity, [](Draft& draft) { draft.config.verbosity = 0; }},
+    {"help", 'h', nullptr, for_run | for_check | for_version, false, false, Section::general,
+     "show this and exit",
+     [](Draft&, std::string_view) -> Result<Ok> { return Ok{}; }, nullptr},
+};
+// clang-format on
+
+}  // namespace
+
+const std::vector<std::pair<std::string_view, Format>>& formats() {
+  static const std::vector<std::pair<std::string_view, Format>> all = {{"table", Format::table},
+                                                                       {"ndjson", Format::ndjson}};
+  return all;
+}
+
+std::span<const Option> options() {
+  return table;
+}
+
+const Option* find_option(std::string_view name) {
+  const auto* found = std::find_if(std::begin(table), std::end(table),
+                                   [&](const Option& option) { return name == option.name; });
+  return found == std::end(table) ? nullptr : found;
+}
+
+Result<Ok> apply_all(const std::vector<OptionValue>& values, Draft& draft) {
+  std::set<const Option*> seen;
+  for (const auto& [option, value] : values) {
+    if (seen.insert(option).second && option->reset != nullptr) {
+      option->reset(draft);
+    }
+    if (Result<Ok> applied = option->apply(draft, value); !applied) {
+      return Error{
+          base::ErrorKind::usage,
+          fmt::format("--{} {} {}", option->name,
+                      value.empty() ? std::string("\"\"") : base::printable(value), applied.error().message)};
+    }
+  }
+  return Ok{};
+}
+
+Config finish(Draft draft, bool no_color) {
+  if (draft.outputs.empty()) {
+    draft.outputs.push_back({"-", draft.format});
+  } else if (draft.format_came_last) {
+    draft.outputs.back().format = draft.format;
+  }
+  draft.config.outputs = std::move(draft.outputs);
+  if (no_color && draft.config.color == ColorMode::automatic) {
+    draft.config.color = ColorMode::never;
+  }
+  return std::move(draft.config);
+}
+
+}  // namespace isoscope::config

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/config.h"
+
+namespace isoscope::config {
+
+// A configuration in the making: what depends on the order of options waits here.
+struct Draft {
+  Config config;
+  std::vector<Output> outputs;    // none given: the default one
+  std::optional<Format> format;   // for the outputs that come next
+  bool format_came_last = false;  // no --output after it: it is meant for the last one
+};
+
+enum class Section { output, tracing, filters, general };
+
+// Subcommands as bits.
+enum : unsigned { for_run = 1, for_check = 2, for_version = 4 };
+
+// One option: the only place that lists them. The parser, the help text, the keys of the file and the
+// suggestions all come from this table.
+struct Option {
+  const char* name;
+  char letter;           // 0: none
+  const char* argument;  // nullptr: takes none
+  unsigned commands;
+  bool in_file;     // a key of the configuration file, too
+  bool repeatable;  // a list there
+  Section section;
+  const char* help;
+  base::Result<base::Ok> (*apply)(Draft&, std::string_view value);
+  // Drops what a source of lower rank gave; nullptr where apply overwrites it anyway.
+  void (*reset)(Draft&);
+};
+
+std::span<const Option> options();
+const Option* find_option(std::string_view name);
+
+struct OptionValue {
+  const Option* option;
+  std::string value;
+};
+
+// Applies the values of one source in order; each option's first value drops what sources before it gave. The
+// error names option and value.
+base::Result<base::Ok> apply_all(const std::vector<OptionValue>& values, Draft& draft);
+
+// What every source has to say is in: settles outputs and colour.
+Config finish(Draft draft, bool no_color);
+
+const std::vector<std::pair<std::string_view, Format>>& formats();
+
+}  // namespace isoscope::config

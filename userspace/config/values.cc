@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/values.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <limits>
+#include <optional>
+
+#include "config/suggest.h"
+
+namespace isoscope::config {
+
+namespace {
+
+using base::Result;
+
+constexpr std::string_view duration_forms =
+    "a number with a unit (ns, us, ms, s, m or h), such as 500ms or 1.5s";
+
+struct Digits {
+  std::string_view whole;
+  std::string_view fraction;
+  std::string_view unit;
+  bool has_point = false;
+};
+
+std::string_view take_digits(std::string_view& text) {
+  const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::string_view digits = text.substr(0, end);
+  text.remove_prefix(end);
+  return digits;
+}
+
+Digits split(std::string_view text) {
+  Digits parts;
+  parts.whole = take_digits(text);
+  if (text.starts_with('.')) {
+    parts.has_point = true;
+    text.remove_prefix(1);
+    parts.fraction = take_digits(text);
+  }
+  parts.unit = text;
+  return parts;
+}
+
+std::optional<std::int64_t> unit_ns(std::string_view unit) {
+  constexpr std::pair<std::string_view, std::int64_t> units[] = {
+      {"ns", 1},
+      {"us", 1'000},
+      {"ms", 1'000'000},
+      {"s", 1'000'000'000},
+      {"m", 60'000'000'000},
+      {"h", 3'600'000'000'000},
+  };
+  for (const auto& [name, ns] : units) {
+    if (unit == name) {
+      return ns;
+    }
+  }
+  return std::nullopt;
+}
+
+template <typename T>
+bool to_number(std::string_view digits, T& value) {
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  return error == std::errc{} && end == digits.data() + digits.size();
+}
+
+}  // namespace
+
+base::Error value_error(std::string message) {
+  return {base::ErrorKind::usage, std::move(message)};
+}
+
+base::Error choice_error(std::string_view text, const std::vector<std::string_view>& choices) {
+  std::string message = fmt::format("is not one of {}", join_choices(choices));
+  if (const std::string_view near = nearest(text, choices); !near.empty()) {
+    message += fmt::format("; did you mean {}?", near);
+  }
+  return value_error(std::move(message));
+}
+
+Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
+  const Digits parts = split(text);
+  if (parts.whole.empty() || (parts.has_point && parts.fraction.empty())) {
+    return value_error(fmt::format("is not a duration: {}", duration_forms));
+  }
+  if (parts.unit.empty()) {
+    return value_error(fmt::format("needs a unit: {0}ns, {0}us, {0}ms, {0}s, {0}m or {0}h", text));
+  }
+  const std::optional<std::int64_t> unit = unit_ns(parts.unit);
+  if (!unit) {
+    return value_error(fmt::format("is not a duration: {}", duration_forms));
+  }
+  std::int64_t whole = 0;
+  std::int64_t total = 0;
+  if (!to_number(parts.whole, whole) || __builtin_mul_overflow(whole, *unit, &total)) {
+    return value_error("is too long: the limit is 292 years");
+  }
+  std::int64_t place = *unit;
+  for (const char digit : parts.fraction) {
+    place /= 10;
+    if (__builtin_add_overflow(total, place * (digit - '0'), &total)) {
+      return value_error("is too long: the limit is 292 years");
+    }
+  }
+  if (total == 0) {
+    return value_error("is too short: it must be 1ns or more");
+  }
+  return std::chrono::nanoseconds(total);
+}
+
+Result<std::uint64_t> parse_size(std::string_view text) {
+  std::string_view rest = text;
+  const std::string_view digits = take_digits(rest);
+  const std::size_t power = rest.empty() ? 0 : std::string_view("KMG").find(rest.front()) + 1;
+  if (digits.empty() || rest.size() > 1 || (!rest.empty() && power == 0)) {
+    return value_error("is not a size: a whole number of bytes, or one with K, M or G, such as 4M");
+  }
+  std::uint64_t value = 0;
+  std::uint64_t bytes = 0;
+  if (!to_number(digits, value) || __builtin_mul_overflow(value, std::uint64_t{1} << (10 * power), &bytes)) {
+    return value_error("is too large");
+  }
+  return bytes;
+}
+
+Result<std::uint32_t> parse_number(std::string_view text, std::uint32_t least, std::uint32_t most) {
+  std::uint32_t value = 0;
+  if (!to_number(text, value) || value < least || value > most) {
+    return value_error(fmt::format("is not a whole number from {} to {}", least, most));
+  }
+  return value;
+}
+
+}  // namespace isoscope::config

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sink/json.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "base/text.h"
+
+namespace isoscope::sink {
+
+void append_json_string(std::string_view bytes, std::string& out) {
+  out.push_back('"');
+  while (!bytes.empty()) {
+    const char32_t character = base::take_character(bytes);
+    if (character == U'"' || character == U'\\') {
+      out.push_back('\\');
+      out.push_back(static_cast<char>(character));
+    } else if (base::is_control(character)) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<std::uint32_t>(character));
+    } else {
+      base::append_utf8(character, out);
+    }
+  }
+  out.push_back('"');
+}
+
+void write_text(Json& json, std::string_view bytes) {
+  json.scratch.clear();
+  append_json_string(bytes, json.scratch);
+  json.writer.RawValue(json.scratch.data(), json.scratch.size(), rapidjson::kStringType);
+}
+
+void JsonObject::id(std::string_view name, std::uint64_t value) {
+  key(name);
+  const fmt::format_int digits(value);
+  json_.writer.String(digits.data(), static_cast<rapidjson::SizeType>(digits.size()));
+}
+
+void JsonObject::text(std::string_view name, std::string_view bytes) {
+  key(name);
+  write_text(json_, bytes);
+}
+
+}  // namespace isoscope::sink

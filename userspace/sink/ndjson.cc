@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sink/ndjson.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "event/reason.h"
+#include "sink/text.h"
+
+namespace isoscope::sink {
+
+namespace {
+
+constexpr std::string_view schema = "isoscope.v1";
+
+const char* isa_name(event::Isa isa) {
+  switch (isa) {
+    case event::Isa::unknown:
+      return "unknown";
+    case event::Isa::vmx:
+      return "vmx";
+    case event::Isa::svm:
+      return "svm";
+  }
+  return "unknown";
+}
+
+const char* action_name(CgroupReport::Action action) {
+  switch (action) {
+    case CgroupReport::Action::made:
+      return "made";
+    case CgroupReport::Action::removed:
+      return "removed";
+    case CgroupReport::Action::attached:
+      return "attached";
+  }
+  return "?";
+}
+
+void add_unit_ref(Json& json, std::string_view name, const identity::UnitRef& unit) {
+  JsonObject object(json, name);
+  object.text("kind", identity::to_string(unit.kind));
+  object.text("id", unit.id);
+  object.text("name", unit.name);
+}
+
+void add_vm(Json& json, const identity::Vm& vm) {
+  JsonObject object(json, "vm");
+  object.text("id", vm.id);
+  object.text("name", vm.name);
+  object.text("uuid", vm.uuid);
+  object.text("vmm", vm.vmm);
+  object.number("pid", vm.pid);
+}
+
+void add_window(Json& json, const aggregate::Snapshot& window) {
+  JsonObject object(json, "window");
+  object.number("number", window.window);
+  object.id("start_mono_ns", window.start_mono_ns);
+  object.id("end_mono_ns", window.end_mono_ns);
+}
+
+void add_task(Json& json, std::string_view name, std::uint32_t pid, std::uint32_t tid) {
+  JsonObject object(json, name);
+  object.number("pid", pid);
+  object.number("tid", tid);
+}
+
+void add_cgroup(Json& json, std::uint64_t id, std::string_view path) {
+  JsonObject object(json, "cgroup");
+  object.id("id", id);
+  object.text("path", path);
+}
+
+void add_histogram(Json& json, const aggregate::DurationStats& stats) {
+  const auto filled = [](std::uint64_t count) { return count != 0; };
+  const auto first = std::find_if(stats.buckets.begin(), stats.buckets.end(), filled);
+  const auto last = std::find_if(stats.buckets.rbegin(), stats.buckets.rend(), filled).base();
+  JsonObject object(json, "hist");
+  object.number("scale", ISOSCOPE_HIST_SCALE);
+  object.signed_number(
+      "offset", first == stats.buckets.end() ? 0 : ISOSCOPE_HIST_OFFSET + (first - stats.buckets.begin()));
+  object.key("counts");
+  json.writer.StartArray();
+  for (auto bucket = first; bucket < last; ++bucket) {
+    json.writer.Uint64(*bucket);
+  }
+  json.writer.EndArray();
+}
+
+// What is not known is null, not 0: no exit finished in the window, or (the row of others) only their sum was
+// kept.
+void add_durations(Json& json, JsonObject& object, const aggregate::DurationStats& stats) {
+  object.number("finished", stats.count);
+  object.number("sum_ns", stats.sum_ns);
+  const bool known = has_distribution(stats);
+  const auto add = [&](std::string_view name, double value) {
+    if (known) {
+      object.number(name, static_cast<std::uint64_t>(std::llround(value)));
+    } else {
+      object.null(name);
+    }
+  };
+  add("min_ns", static_cast<double>(stats.min_ns));
+  add("max_ns", static_cast<double>(stats.max_ns));
+  add("p50_ns", stats.quantile_ns(0.5));
+  add("p90_ns", stats.quantile_ns(0.9));
+  add("p99_ns", stats.quantile_ns(0.99));
+  add("p999_ns", stats.quantile_ns(0.999));
+  add_histogram(json, stats);
+}
+
+void add_reason(JsonObject& object, event::Isa isa, std::uint32_t reason, bool other) {
+  object.text("isa", isa_name(isa));
+  object.text("reason", other ? "other" : event::reason_name(isa, reason));
+  if (other) {
+    object.null("reason_code");
+  } else {
+    object.number("reason_code", reason);
+  }
+}
+
+void add_process(Json& json, const policy::Process& process) {
+  JsonObject object(json, "process");
+  object.number("pid", process.pid);
+  object.number("tid", process.tid);
+  object.number("parent_pid", process.parent_pid);
+  object.number("uid", process.uid);
+  object.text("comm", process.comm);
+  object.text("exe", process.exe);
+  object.id("start_boot_ns", process.start_boot_ns);
+  object.text("cap_effective", fmt::format("{:016x}", process.cap_effective));  // as in /proc/PID/status
+}
+
+void add_move(Json& json, const policy::NamespaceMove& move) {
+  JsonObject object(json);
+  object.text("type", event::to_string(move.type));
+  object.number("from", move.from);
+  object.number("to", move.to);
+  object.text("direction", policy::to_string(move.direction));
+  object.boolean("new", move.to_is_new);
+  if (!move.to_is_new) {
+    add_unit_ref(json, "owner", move.to_owner);
+  }
+}
+
+void add_crossing(Json& json, JsonObject& object, const policy::Crossing& crossing) {
+  object.text("direction", policy::to_string(crossing.direction));
+  object.text("mechanism", event::to_string(crossing.mechanism));
+  object.text("seen_at", event::to_string(crossing.seen_at));
+  add_process(json, crossing.process);
+  {
+    JsonObject to(json, "to");
+    add_unit_ref(json, "unit", crossing.to);
+    if (!crossing.to_cgroup.empty()) {
+      to.text("cgroup", crossing.to_cgroup);
+    }
+  }
+  object.key("namespaces");
+  json.writer.StartArray();
+  for (const policy::NamespaceMove& move : crossing.moves) {
+    add_move(json, move);
+  }
+  json.writer.EndArray();
+}
+
+void add_classes(Json& json, const aggregate::Ledger& ledger) {
+  JsonObject classes(json, "classes");
+  for (const aggregate::ClassLedger& row : ledger.classes) {
+    JsonObject object(json, row.name);
+    object.number("made", row.made);
+    object.number("handled", row.handled);
+    object.number("dropped", row.dropped);
+  }
+}
+
+}  // namespace
+
+NdjsonSink::NdjsonSink(OutputFile output, const base::WallClock& clock, const Host& host)
+    : Sink(std::move(output), clock) {
+  {
+    JsonObject object(json_);
+    object.text("name", host.name);
+    object.text("machine_id", host.machine_id);
+    object.text("boot_id", host.boot_id);
+  }
+  host_json_ = json_.text();
+}
+
+template <typename Members>
+void NdjsonSink::line(const char* type, std::uint64_t mono_ns, Members members) {
+  json_.clear();
+  {
+    JsonObject object(json_);
+    object.text("schema", schema);
+    object.text("type", type);
+    object.text("time", rfc3339(wall_ns(mono_ns)));
+    object.id("mono_ns", mono_ns);
+    object.number("seq", next_seq_++);
+    object.raw("host", host_json_);
+    members(object);
+  }
+  text().append(json_.text());
+  text().push_back('\n');
+}
+
+void NdjsonSink::format(const Report& report) {
+  std::visit([this](const auto& one) { add(one); }, report);
+}
+
+void NdjsonSink::format_summary(const aggregate::Snapshot& summary) {
+  add_ledger(summary, true);
+}
+
+void NdjsonSink::add(const aggregate::Snapshot& window) {
+  for (const aggregate::VmExitsRow& row : window.vm_exits) {
+    line("vm_exits", window.end_mono_ns, [&](JsonObject& object) {
+      add_window(json_, window);
+      add_vm(json_, row.vm);
+      add_unit_ref(json_, "unit", row.unit);
+      object.number("vcpu", row.vcpu_id);
+      object.number("tid", row.tid);
+      add_reason(object, row.isa, row.reason, row.other);
+      object.number("count", row.count);
+      add_durations(json_, object, row.stats);
+    });
+  }
+  for (const aggregate::SchedRow& row : window.sched) {
+    line("sched", window.end_mono_ns, [&](JsonObject& object) {
+      add_window(json_, window);
+      add_unit_ref(json_, "unit", row.unit);
+      {
+        JsonObject switches(json_, "switches");
+        switches.number("voluntary", row.voluntary);
+        switches.number("involuntary", row.involuntary);
+      }
+      object.number("on_cpu_ns", row.on_cpu_ns);
+    });
+  }
+  add_ledger(window, false);
+}
+
+void NdjsonSink::add(const VmExitReport& report) {
+  line("vm_exit", report.meta.ts_ns, [&](JsonObject& object) {
+    add_vm(json_, report.vm);
+    add_unit_ref(json_, "unit", report.unit);
+    object.number("vcpu", report.exit.vcpu_id);
+    object.number("tid", report.meta.tid);
+    object.number("cpu", report.meta.cpu);
+    add_reason(object, report.exit.isa, report.exit.reason, false);
+    object.id("start_mono_ns", report.exit.start_ns);
+    object.number("duration_ns", report.exit.duration_ns);
+  });
+}
+
+void NdjsonSink::add(const SwitchReport& report) {
+  line("switch", report.meta.ts_ns, [&](JsonObject& object) {
+    object.number("cpu", report.meta.cpu);
+    {
+      JsonObject prev(json_, "prev");
+      prev.number("pid", report.meta.tgid);
+      prev.number("tid", report.meta.tid);
+      add_unit_ref(json_, "unit", report.prev);
+    }
+    {
+      JsonObject next(json_, "next");
+      next.number("pid", report.change.next_tgid);
+      next.number("tid", report.change.next_tid);
+      add_unit_ref(json_, "unit", report.next);
+    }
+    object.text("reason", report.change.voluntary ? "voluntary" : "involuntary");
+    object.number("prev_state", report.change.prev_state);
+    object.number("ran_ns", report.change.ran_ns);
+  });
+}
+
+void NdjsonSink::add(const UnitReport& report) {
+  line("unit", report.ts_mono_ns, [&](JsonObject& object) {
+    object.text("state", identity::to_string(report.unit.state));
+    add_unit_ref(json_, "unit", report.unit.ref);
+    add_cgroup(json_, report.unit.cgroup_id, report.unit.cgroup_path);
+    JsonObject namespaces(json_, "namespaces");
+    for (std::size_t i = 0; i < event::namespace_types; ++i) {
+      if (report.unit.namespaces.inum[i] != 0) {
+        namespaces.number(event::to_string(static_cast<event::NamespaceType>(i)),
+                          report.unit.namespaces.inum[i]);
+      }
+    }
+  });
+}
+
+void NdjsonSink::add(const CgroupReport& report) {
+  line("cgroup", report.meta.ts_ns, [&](JsonObject& object) {
+    object.text("action", action_name(report.action));
+    add_cgroup(json_, report.cgroup_id, report.path);
+    add_task(json_, "process", report.meta.tgid, report.meta.tid);
+    if (report.action == CgroupReport::Action::attached) {
+      add_task(json_, "moved", report.moved_pid, report.moved_tid);
+    }
+  });
+}
+
+void NdjsonSink::add(const policy::Crossing& crossing) {
+  line("crossing", crossing.ts_mono_ns, [&](JsonObject& object) {
+    add_unit_ref(json_, "unit", crossing.from);
+    add_crossing(json_, object, crossing);
+  });
+}
+
+void NdjsonSink::add(const policy::Violation& violation) {
+  const policy::Crossing& crossing = violation.crossing;
+  line("violation", crossing.ts_mono_ns, [&](JsonObject& object) {
+    object.text("id", violation.id);
+    {
+      JsonObject rule(json_, "policy");
+      rule.text("name", violation.policy);
+      rule.text("rule", violation.rule);
+      rule.text("effect", "deny");
+      rule.text("severity", policy::to_string(violation.severity));
+    }
+    add_unit_ref(json_, "unit", crossing.from);
+    object.key("resource");
+    json_.writer.StartArray();
+    for (const policy::NamespaceMove& move : crossing.moves) {
+      write_text(json_, fmt::format("namespace/{}", event::to_string(move.type)));
+    }
+    if (!crossing.to_cgroup.empty()) {
+      write_text(json_, "cgroup");
+    }
+    json_.writer.EndArray();
+    object.text("action", event::to_string(crossing.mechanism));
+    object.text("message", violation.message);
+    object.number("suppressed", 0);  // nothing is folded yet
+    JsonObject inner(json_, "crossing");
+    add_unit_ref(json_, "unit", crossing.from);
+    add_crossing(json_, inner, crossing);
+  });
+}
+
+void NdjsonSink::add_ledger(const aggregate::Snapshot& window, bool final_one) {
+  const aggregate::Ledger& ledger = window.ledger;
+  line("ledger", window.end_mono_ns, [&](JsonObject& object) {
+    add_window(json_, window);
+    object.boolean("final", final_one);
+    add_classes(json_, ledger);
+    {
+      JsonObject causes(json_, "causes");
+      for (const aggregate::CauseLedger& row : ledger.causes) {
+        causes.number(row.name, row.count);
+      }
+    }
+    object.number("undecodable", ledger.undecodable);
+    object.number("unmatched_exits", ledger.unmatched_exits);
+    object.number("unmatched_entries", ledger.unmatched_entries);
+    object.number("unknown_reasons", ledger.unknown_reasons);
+    object.number("namespace_checks", ledger.namespace_checks);
+    object.number("task_slot_collisions", ledger.task_collisions);
+    object.number("write_errors", ledger.write_errors);
+    JsonObject own(json_, "own");
+    own.number("cpu_ns", ledger.agent_cpu_ns);
+  });
+}
+
+}  // namespace isoscope::sink

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace isoscope::sink {
+
+// Where the lines of one sink go: a file that is appended to, or standard output. Failing never ends the
+// program: lines that could not be written are counted, and the next write tries again.
+//
+// The process must ignore SIGPIPE.
+class OutputFile {
+ public:
+  // `-` is standard output. The file is made with mode 0640 (less the umask) where it is missing. Error:
+  // failure, with path and reason, if it cannot be written.
+  static base::Result<OutputFile> create(const std::string& path);
+
+  OutputFile(OutputFile&&) = default;
+  OutputFile& operator=(OutputFile&&) = default;
+
+  // Opens the path anew, for who has moved the old file away; standard output stays as it is. After an error
+  // the old file stays in use.
+  base::Result<base::Ok> reopen();
+
+  // Writes whole lines. What stands half-written after an error is ended before the next line begins.
+  void write(std::string_view lines);
+
+  // The reader of the pipe has gone: nothing will be written any more, and that is no error.
+  bool closed() const { return closed_; }
+  // Lines lost so far.
+  std::uint64_t write_errors() const { return write_errors_; }
+  // Why the last line was lost, as errno; 0 since the last success.
+  int last_error() const { return last_error_; }
+  bool is_terminal() const { return is_terminal_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  OutputFile(std::string path, base::UniqueFd fd);
+
+  bool wait_writable();
+  bool write_some(std::string_view& bytes);
+
+  std::string path_;
+  base::UniqueFd fd_;
+  bool is_regular_ = false;
+  bool is_terminal_ = false;
+  bool closed_ = false;
+  bool torn_ = false;     // the last byte written was not the end of a line
+  bool stalled_ = false;  // the reader let a whole wait pass
+  int last_error_ = 0;
+  std::uint64_t write_errors_ = 0;
+};
+
+}  // namespace isoscope::sink

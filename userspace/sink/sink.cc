@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sink/sink.h"
+
+#include "sink/ndjson.h"
+#include "sink/table.h"
+
+namespace isoscope::sink {
+
+namespace {
+
+constexpr std::size_t enough_to_write = 64 * 1024;
+
+bool may_wait(const Report& report) {
+  return std::holds_alternative<VmExitReport>(report) || std::holds_alternative<SwitchReport>(report) ||
+         std::holds_alternative<CgroupReport>(report);
+}
+
+bool use_color(config::ColorMode mode, const OutputFile& output) {
+  return mode == config::ColorMode::always || (mode == config::ColorMode::automatic && output.is_terminal());
+}
+
+}  // namespace
+
+void Sink::take(const Report& report) {
+  format(report);
+  if (!may_wait(report) || text_.size() >= enough_to_write) {
+    flush();
+  }
+}
+
+void Sink::finish(const aggregate::Snapshot& summary) {
+  format_summary(summary);
+  flush();
+}
+
+void Sink::flush() {
+  output_.write(text_);
+  text_.clear();
+}
+
+std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile output,
+                                const base::WallClock& clock, const Settings& settings) {
+  const config::Format usual = output.is_terminal() ? config::Format::table : config::Format::ndjson;
+  switch (format.value_or(usual)) {
+    case config::Format::table: {
+      const bool color = use_color(settings.color, output);
+      return std::make_unique<TableSink>(std::move(output), clock, settings, color);
+    }
+    case config::Format::ndjson:
+      break;
+  }
+  return std::make_unique<NdjsonSink>(std::move(output), clock, settings.host);
+}
+
+}  // namespace isoscope::sink

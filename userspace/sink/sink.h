@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "sink/output.h"
+#include "sink/report.h"
+
+namespace isoscope::sink {
+
+struct Settings {
+  Host host;
+  std::uint32_t top = 10;  // rows per table section; 0: all
+  config::SortKey sort = config::SortKey::time;
+  config::ColorMode color = config::ColorMode::automatic;
+};
+
+// Turns reports into text of one format on one output.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+
+  // Windows, units, crossings and violations are written at once; streamed exits, switches and cgroup records
+  // wait for the next of those, for flush(), or for the buffer to fill.
+  void take(const Report& report);
+  // The end of the run: `summary` is the snapshot of all of it. Nothing may be taken after it.
+  void finish(const aggregate::Snapshot& summary);
+  // Writes what waits. To be called when the rings have been drained, so that streams are live.
+  void flush();
+
+  OutputFile& output() { return output_; }
+  const OutputFile& output() const { return output_; }
+
+ protected:
+  Sink(OutputFile output, const base::WallClock& clock) : output_(std::move(output)), clock_(clock) {}
+
+  // Append whole lines to text().
+  virtual void format(const Report& report) = 0;
+  virtual void format_summary(const aggregate::Snapshot& summary) = 0;
+
+  std::string& text() { return text_; }
+  std::uint64_t wall_ns(std::uint64_t mono_ns) const { return clock_.wall_ns(mono_ns); }
+
+ private:
+  OutputFile output_;
+  const base::WallClock& clock_;
+  std::string text_;
+};
+
+// `clock` is borrowed for the life of the sink. No format: table on a terminal, ndjson elsewhere.
+std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile output,
+                                const base::WallClock& clock, const Settings& settings);
+
+}  // namespace isoscope::sink

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sink/table_lines.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "event/reason.h"
+#include "sink/text.h"
+
+namespace isoscope::sink {
+
+namespace {
+
+constexpr std::size_t name_width = 40;
+constexpr std::size_t path_width = 80;
+constexpr std::size_t id_width = 12;  // as container runtimes shorten theirs
+
+std::string name_of(std::string_view name, std::size_t width = name_width) {
+  return fit(name, width, false);
+}
+
+std::string means(event::Mechanism mechanism) {
+  switch (mechanism) {
+    case event::Mechanism::unknown:
+      return "by an unknown way";
+    case event::Mechanism::none:
+      return "without a system call";  // tampering with kernel memory
+    case event::Mechanism::cgroup_attach:
+      return "by a cgroup move";
+    case event::Mechanism::setns:
+    case event::Mechanism::unshare:
+    case event::Mechanism::clone:
+      break;
+  }
+  return fmt::format("by {}", event::to_string(mechanism));
+}
+
+// `container web -> host by setns: mnt 4026532201 -> 4026531841 (host), pid 123 (nsenter)`
+std::string describe_move(const policy::Crossing& crossing) {
+  std::string text = fmt::format("{} -> {} {}:", unit_label(crossing.from), unit_label(crossing.to),
+                                 means(crossing.mechanism));
+  for (const policy::NamespaceMove& move : crossing.moves) {
+    text += fmt::format(" {} {} -> {} ({}),", event::to_string(move.type), move.from, move.to,
+                        move.to_is_new ? "new" : unit_label(move.to_owner));
+  }
+  if (!crossing.to_cgroup.empty()) {
+    text += fmt::format(" to cgroup {},", name_of(crossing.to_cgroup, path_width));
+  }
+  return text + fmt::format(" pid {} ({})", crossing.process.pid, name_of(crossing.process.comm));
+}
+
+}  // namespace
+
+std::string unit_label(const identity::UnitRef& unit) {
+  if (unit.kind == identity::UnitKind::host) {
+    return "host";
+  }
+  return fmt::format("{} {}", identity::to_string(unit.kind), name_of(unit.name));
+}
+
+std::string describe(const VmExitReport& report) {
+  return fmt::format("exit       vm {} vcpu {}: {} {}", name_of(report.vm.name), report.exit.vcpu_id,
+                     event::reason_name(report.exit.isa, report.exit.reason),
+                     human_duration(static_cast<double>(report.exit.duration_ns)));
+}
+
+std::string describe(const SwitchReport& report) {
+  return fmt::format("switch     cpu {}: {} tid {} -> {} tid {}, {} after {}", report.meta.cpu,
+                     unit_label(report.prev), report.meta.tid, unit_label(report.next),
+                     report.change.next_tid, report.change.voluntary ? "voluntary" : "involuntary",
+                     human_duration(static_cast<double>(report.change.ran_ns)));
+}
+
+std::string describe(const UnitReport& report) {
+  const identity::Unit& unit = report.unit;
+  std::string text = fmt::format("unit       {} {}", unit_label(unit.ref), identity::to_string(unit.state));
+  if (unit.ref.id != unit.ref.name && unit.ref.id != unit.cgroup_path) {
+    const std::size_t width = unit.ref.kind == identity::UnitKind::container ? id_width : name_width;
+    text += fmt::format(", id {}", base::printable(std::string_view(unit.ref.id).substr(0, width)));
+  }
+  if (!unit.cgroup_path.empty()) {
+    text += fmt::format(", cgroup {}", name_of(unit.cgroup_path, path_width));
+  }
+  return text;
+}
+
+std::string describe(const CgroupReport& report) {
+  const std::string path =
+      report.path.empty() ? fmt::format("id {}", report.cgroup_id) : name_of(report.path, path_width);
+  switch (report.action) {
+    case CgroupReport::Action::made:
+      return fmt::format("cgroup     {} made by pid {}", path, report.meta.tgid);
+    case CgroupReport::Action::removed:
+      return fmt::format("cgroup     {} removed by pid {}", path, report.meta.tgid);
+    case CgroupReport::Action::attached:
+      break;
+  }
+  return fmt::format("cgroup     {} gets tid {} of pid {}, moved by pid {}", path, report.moved_tid,
+                     report.moved_pid, report.meta.tgid);
+}
+
+std::string describe(const policy::Crossing& crossing) {
+  return fmt::format("crossing   {}: {}", policy::to_string(crossing.direction), describe_move(crossing));
+}
+
+std::string describe(const policy::Violation& violation) {
+  return fmt::format("{} {}/{}: {}", policy::to_string(violation.severity), name_of(violation.policy),
+                     name_of(violation.rule), describe_move(violation.crossing));
+}
+
+}  // namespace isoscope::sink
