@@ -43,6 +43,7 @@ DurationStats difference(const isoscope_exit_cell& now, const isoscope_exit_cell
 VmExitsRow row_of(const isoscope_vcpu& vcpu) {
   VmExitsRow row;
   row.vm.pid = vcpu.tgid;
+  row.cgroup_id = vcpu.cgroup_id;
   row.vcpu_id = vcpu.vcpu_id;
   row.tid = vcpu.tid;
   row.isa = static_cast<event::Isa>(vcpu.isa);

@@ -17,6 +17,7 @@ namespace isoscope::aggregate {
 struct VmExitsRow {
   identity::Vm vm;
   identity::UnitRef unit;
+  std::uint64_t cgroup_id = 0;  // of the vCPU thread when it made its first exit
   std::uint32_t vcpu_id = 0;
   std::uint32_t tid = 0;
   event::Isa isa = event::Isa::unknown;
@@ -53,6 +54,7 @@ struct Ledger {
   std::uint64_t unmatched_exits = 0;
   std::uint64_t unmatched_entries = 0;
   std::uint64_t unknown_reasons = 0;  // exits whose reason number has no name in our tables
+  std::uint64_t task_collisions = 0;  // threads served by the overflow map: slower, nothing is lost
   std::uint64_t namespace_checks = 0;
   std::uint64_t write_errors = 0;  // of outputs; the lines are lost there
   std::uint64_t agent_cpu_ns = 0;  // this process, user + system

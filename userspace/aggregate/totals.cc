@@ -65,6 +65,7 @@ void Totals::add_ledger(const Ledger& window) {
   sum.unmatched_exits += window.unmatched_exits;
   sum.unmatched_entries += window.unmatched_entries;
   sum.unknown_reasons += window.unknown_reasons;
+  sum.task_collisions += window.task_collisions;
   sum.namespace_checks += window.namespace_checks;
   sum.write_errors += window.write_errors;
   sum.agent_cpu_ns += window.agent_cpu_ns;

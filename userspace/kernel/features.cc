@@ -48,7 +48,8 @@ Capability namespace_events(const Features& features) {
             "fentry on switch_task_namespaces and perf_event_namespaces: at once, with mechanism"};
   }
   return {"namespace changes by system call", Availability::off,
-          "no fentry on this kernel (needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS): crossings are found by "
+          "no fentry on this kernel (needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS and sysctl "
+          "kernel.ftrace_enabled=1): crossings are found by "
           "state, "
           "at the task's next switch, exec or exit; setns and unshare cannot be told from tampering"};
 }

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -97,6 +98,10 @@ int tracepoint_arguments(const btf* types, const char* tracepoint) {
 // Whether fentry works on a function is known for sure only by loading and attaching: kernels differ in
 // configuration and in which functions their compiler left whole.
 bool fentry_works(const btf* types, const char* function) {
+  // With this switch off everything attaches, and nothing is ever called.
+  if (read_file("/proc/sys/kernel/ftrace_enabled").starts_with("0")) {
+    return false;
+  }
   const int id = btf__find_by_name_kind(types, function, BTF_KIND_FUNC);
   if (id < 0) {
     return false;
@@ -210,6 +215,10 @@ kernel::Features discover() {
   features.cgroup2 = cgroup2_mounted();
   features.kvm = discover_kvm();
   return features;
+}
+
+std::string libbpf_version() {
+  return std::to_string(libbpf_major_version()) + "." + std::to_string(libbpf_minor_version());
 }
 
 }  // namespace isoscope::probe

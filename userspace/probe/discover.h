@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "kernel/features.h"
 
 namespace isoscope::probe {
@@ -11,5 +13,8 @@ kernel::Features discover();
 
 // KVM alone, from sysfs and tracefs: cheap enough to ask many times a second.
 kernel::KvmFeatures discover_kvm();
+
+// Of the library that loads the programs, as `1.1`.
+std::string libbpf_version();
 
 }  // namespace isoscope::probe

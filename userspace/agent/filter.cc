@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/filter.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace isoscope::agent {
+
+namespace {
+
+bool matches(const std::string& glob, const std::string& text) {
+  return ::fnmatch(glob.c_str(), text.c_str(), 0) == 0;
+}
+
+// The first 12 characters of a container's id are what docker and crictl print.
+bool names_container(const std::string& wanted, const identity::UnitRef& unit) {
+  constexpr std::size_t shortest_prefix = 12;
+  return matches(wanted, unit.name) || matches(wanted, unit.id) ||
+         (wanted.size() >= shortest_prefix && unit.id.starts_with(wanted));
+}
+
+bool is_below(std::string_view path, std::string_view root) {
+  while (root.size() > 1 && root.ends_with('/')) {
+    root.remove_suffix(1);
+  }
+  return root == "/" || path == root || (path.starts_with(root) && path.substr(root.size()).starts_with('/'));
+}
+
+// Alternatives of one option; an option that was not given lets everything through.
+template <typename Values, typename Predicate>
+bool any(const Values& wanted, Predicate&& predicate) {
+  return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), predicate);
+}
+
+}  // namespace
+
+bool Filter::empty() const {
+  return filters_.vm.empty() && filters_.container.empty() && filters_.cgroup.empty() &&
+         filters_.unit.empty() && filters_.pid.empty();
+}
+
+bool Filter::passes(const Subject& subject) const {
+  const identity::UnitRef* const unit = subject.unit;
+  return any(filters_.vm,
+             [&](const std::string& wanted) {
+               return subject.vm != nullptr &&
+                      (matches(wanted, subject.vm->name) || matches(wanted, subject.vm->id));
+             }) &&
+         any(filters_.container,
+             [&](const std::string& wanted) {
+               return unit != nullptr && unit->kind == identity::UnitKind::container &&
+                      names_container(wanted, *unit);
+             }) &&
+         any(filters_.cgroup,
+             [&](const std::string& wanted) {
+               return subject.cgroup_path != nullptr && is_below(*subject.cgroup_path, wanted);
+             }) &&
+         any(filters_.unit,
+             [&](const std::string& wanted) {
+               return unit != nullptr && (matches(wanted, unit->name) || matches(wanted, unit->id));
+             }) &&
+         any(filters_.pid, [&](std::uint32_t wanted) { return subject.pid == wanted; });
+}
+
+}  // namespace isoscope::agent

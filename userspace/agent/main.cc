@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <exception>
+#include <optional>
+
+#include "agent/commands.h"
+#include "base/log.h"
+#include "config/command_line.h"
+
+namespace {
+
+using namespace isoscope;
+
+void set_up_log(const config::Config& config) {
+  base::log::Settings settings;
+  settings.verbosity = config.verbosity;
+  if (config.color != config::ColorMode::automatic) {
+    settings.color = config.color == config::ColorMode::always;
+  }
+  base::log::set_up(settings);
+}
+
+base::Result<base::Ok> dispatch(const config::Config& config) {
+  switch (config.command) {
+    case config::Command::run:
+      return agent::run(config);
+    case config::Command::check:
+      return agent::check(config);
+    case config::Command::version:
+      return agent::version(config);
+    case config::Command::help:
+      break;
+  }
+  std::fputs(config.help_text.c_str(), stdout);
+  return base::Ok{};
+}
+
+base::Result<base::Ok> start(int argc, const char* const* argv) {
+  const auto config = config::parse_command_line(argc, argv, config::current_environment());
+  if (!config) {
+    return config.error();
+  }
+  set_up_log(*config);
+  return dispatch(*config);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const auto done = start(argc, argv);
+    if (done) {
+      return 0;
+    }
+    base::log::error("{}", done.error().message);
+    return static_cast<int>(done.error().kind);
+  } catch (const std::exception& error) {  // out of memory, or a library's bug
+    base::log::error("internal error: {}", error.what());
+    return static_cast<int>(base::ErrorKind::failure);
+  }
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/pipeline.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "aggregate/histogram.h"
+#include "base/log.h"
+#include "event/decode.h"
+#include "event/reason.h"
+#include "identity/host.h"
+#include "policy/crossing.h"
+#include "policy/default_policy.h"
+#include "probe/discover.h"
+
+namespace isoscope::agent {
+
+namespace {
+
+using base::Ok;
+using base::Result;
+
+std::uint64_t own_cpu_ns() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto ns = [](const timeval& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(time.tv_usec) * 1000;
+  };
+  return ns(usage.ru_utime) + ns(usage.ru_stime);
+}
+
+isoscope_class class_of(const event::Payload& payload) {
+  struct Classes {
+    isoscope_class operator()(const event::VmExit&) const { return ISOSCOPE_CLASS_EXIT; }
+    isoscope_class operator()(const event::ContextSwitch&) const { return ISOSCOPE_CLASS_SWITCH; }
+    isoscope_class operator()(const event::NamespacesChanged&) const { return ISOSCOPE_CLASS_SECURITY; }
+    isoscope_class operator()(const event::CgroupMade&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
+    isoscope_class operator()(const event::CgroupRemoved&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
+    isoscope_class operator()(const event::CgroupAttached&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
+    isoscope_class operator()(const event::Exec&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
+    isoscope_class operator()(const event::VcpuSeen&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
+  };
+  return std::visit(Classes{}, payload);
+}
+
+std::uint64_t home_cgroup_of(const event::Record& record) {
+  if (const auto* const change = std::get_if<event::NamespacesChanged>(&record.payload)) {
+    return change->home_cgroup_id;
+  }
+  if (const auto* const attached = std::get_if<event::CgroupAttached>(&record.payload)) {
+    return attached->home_cgroup_id;
+  }
+  return record.meta.cgroup_id;
+}
+
+// A ring for single exits or switches must hold what comes between two looks at it.
+std::uint32_t data_ring_bytes(const config::Config& config) {
+  constexpr std::uint32_t at_rest = 64U << 10;
+  constexpr std::uint32_t streaming = 8U << 20;
+  if (config.data_ring_bytes != 0) {
+    return config.data_ring_bytes;
+  }
+  return config.streams.exits || config.streams.switches ? streaming : at_rest;
+}
+
+probe::Options probe_options(const config::Config& config) {
+  probe::Options options;
+  options.stream_exits = config.streams.exits;
+  options.stream_switches = config.streams.switches;
+  options.slow_exit_ns = static_cast<std::uint64_t>(config.slow_exit.count());
+  options.data_ring_bytes = data_ring_bytes(config);
+  options.histogram = aggregate::bucket_tables();
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
+                                                   const kernel::Features& features) {
+  std::vector<sink::OutputFile> files;
+  for (const config::Output& output : config.outputs) {
+    auto file = sink::OutputFile::create(output.path);
+    if (!file) {
+      return file.error();
+    }
+    files.push_back(std::move(*file));
+  }
+  auto probe = probe::Probe::create(features, probe_options(config));
+  if (!probe) {
+    return probe.error();
+  }
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(config, std::move(*probe)));
+  pipeline->filter_.emplace(config.filters);
+  sink::Settings settings;
+  settings.host = identity::read_host();
+  settings.top = config.top;
+  settings.sort = config.sort;
+  settings.color = config.color;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    pipeline->sinks_.push_back(
+        sink::make_sink(config.outputs[i].format, std::move(files[i]), pipeline->clock_, settings));
+  }
+  return pipeline;
+}
+
+Result<Ok> Pipeline::start() {
+  probe_.begin_window(window_);
+  window_start_ns_ = base::monotonic_ns();
+  if (auto done = probe_.attach(); !done) {
+    return done;
+  }
+  look_for_kvm();
+  if (auto done = take_stock(); !done) {
+    return done;
+  }
+  base::log::verbose("tracing; the BPF maps take {:.1f} MB", static_cast<double>(probe_.map_bytes()) / 1e6);
+  return Ok{};
+}
+
+// After attaching, so that nothing starts unseen in between: what is seen twice is recognised.
+Result<Ok> Pipeline::take_stock() {
+  auto host = identity::read_host_namespaces();
+  if (!host) {
+    base::log::warning("{}; taking this process's own namespaces for the host's", host.error().message);
+    host = identity::read_namespaces(static_cast<std::uint32_t>(::getpid()));
+  }
+  auto cgroups = identity::CgroupTree::create();
+  if (!cgroups) {
+    base::log::warning("{}; every task counts as the host's", cgroups.error().message);
+  }
+  registry_.emplace(cgroups ? std::move(*cgroups) : identity::CgroupTree{}, *host,
+                    identity::UnitRegistry::proc_reader());
+  const auto processes = identity::list_processes();
+  if (!processes) {
+    return processes.error();
+  }
+  report_units(registry_->adopt(*processes, base::boottime_ns()), base::monotonic_ns());
+  return Ok{};
+}
+
+void Pipeline::look_for_kvm() {
+  if (probe_.kvm_attached()) {
+    return;
+  }
+  const kernel::KvmFeatures kvm = probe::discover_kvm();
+  if (kernel::kvm_path(kvm) == kernel::KvmPath::none || (refused_kvm_ && *refused_kvm_ == kvm)) {
+    return;
+  }
+  if (auto done = probe_.attach_kvm(kvm); !done) {
+    refused_kvm_ = kvm;
+    base::log::warning("VM exits are not traced: {}", done.error().message);
+    return;
+  }
+  refused_kvm_.reset();
+  base::log::verbose("VM exits are traced ({})", kvm.vendor_module);
+}
+
+void Pipeline::drain() {
+  for (const probe::Ring ring : {probe::Ring::security, probe::Ring::data}) {
+    probe_.drain(ring, [this](std::span<const std::byte> bytes) { take_bytes(bytes); });
+  }
+  for (const auto& sink : sinks_) {
+    sink->flush();
+  }
+}
+
+void Pipeline::take_bytes(std::span<const std::byte> bytes) {
+  const auto record = event::decode(bytes);
+  if (!record) {
+    ledger_.undecodable();
+    base::log::verbose("a record of {} bytes could not be read: {}", bytes.size(), record.error().message);
+    return;
+  }
+  ledger_.handled(class_of(record->payload));
+  take_record(*record);
+}
+
+// Judged before the registry observes it: afterwards a new namespace has an owner.
+void Pipeline::take_record(const event::Record& record) {
+  report_units(registry_->prepare(record), record.meta.ts_ns);
+  if (auto crossing = policy::resolve(record, *registry_)) {
+    policy::Process& process = crossing->process;
+    process.exe = identity::read_exe(process.pid, process.tid, process.start_boot_ns);
+    report_crossing(*crossing, home_cgroup_of(record));
+  }
+  std::visit([&](const auto& payload) { handle(record.meta, payload); }, record.payload);
+  report_units(registry_->observe(record), record.meta.ts_ns);
+}
+
+void Pipeline::handle(const event::Meta& meta, const event::VmExit& exit) {
+  sink::VmExitReport out{meta, exit, vm_of(meta.tgid), registry_->ref_of_cgroup(meta.cgroup_id)};
+  if (filter_->passes({&out.unit, &out.vm, path_of(meta.cgroup_id), meta.tgid})) {
+    report(out);
+  }
+}
+
+void Pipeline::handle(const event::Meta& meta, const event::ContextSwitch& change) {
+  sink::SwitchReport out{meta, change, registry_->ref_of_cgroup(meta.cgroup_id), {}};
+  if (change.next_tid != 0) {
+    out.next = registry_->ref_of_cgroup(change.next_cgroup_id);
+  }
+  const bool leaves = filter_->passes({&out.prev, nullptr, path_of(meta.cgroup_id), meta.tgid});
+  const bool comes = change.next_tid != 0 &&
+                     filter_->passes({&out.next, nullptr, path_of(change.next_cgroup_id), change.next_tgid});
+  if (leaves || comes) {
+    report(out);
+  }
+}
+
+void Pipeline::handle(const event::Meta& meta, const event::CgroupMade& made) {
+  if (!config_.streams.cgroups) {
+    return;
+  }
+  const std::string* const parent = path_of(made.parent_id);
+  sink::CgroupReport out{meta, sink::CgroupReport::Action::made, made.id, "", 0, 0};
+  if (parent != nullptr) {
+    out.path = (*parent == "/" ? "" : *parent) + "/" + made.name;
+  }
+  const identity::UnitRef unit = registry_->ref_of_cgroup(made.parent_id);
+  if (filter_->passes({&unit, nullptr, &out.path, meta.tgid})) {
+    report(out);
+  }
+}
+
+void Pipeline::handle(const event::Meta& meta, const event::CgroupRemoved& removed) {
+  removed_cgroups_.push_back(removed.id);
+  if (!config_.streams.cgroups) {
+    return;
+  }
+  const std::string* const path = path_of(removed.id);
+  const identity::UnitRef unit = registry_->ref_of_cgroup(removed.id);
+  if (filter_->passes({&unit, nullptr, path, meta.tgid})) {
+    report(sink::CgroupReport{meta, sink::CgroupReport::Action::removed, removed.id,
+                              path == nullptr ? "" : *path, 0, 0});
+  }
+}
+
+void Pipeline::handle(const event::Meta& meta, const event::CgroupAttached& attached) {
+  if (!config_.streams.cgroups) {
+    return;
+  }
+  const std::string* const path = path_of(attached.to_cgroup_id);
+  const identity::UnitRef unit = registry_->ref_of_cgroup(attached.to_cgroup_id);
+  if (filter_->passes({&unit, nullptr, path, attached.moved_tgid})) {
+    report(sink::CgroupReport{meta, sink::CgroupReport::Action::attached, attached.to_cgroup_id,
+                              path == nullptr ? "" : *path, attached.moved_tgid, attached.moved_tid});
+  }
+}
+
+void Pipeline::report_crossing(const policy::Crossing& crossing, std::uint64_t cgroup_id) {
+  if (!filter_->passes({&crossing.from, nullptr, path_of(cgroup_id), crossing.process.pid})) {
+    return;
+  }
+  for (const policy::Violation& violation : policy::judge(crossing)) {
+    report(violation);
+  }
+  if (config_.streams.crossings) {
+    report(crossing);
+  }
+}
+
+void Pipeline::report_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns) {
+  for (const identity::Unit& unit : units) {
+    // Plain cgroups and services are units of the accounts; their coming and going is --events cgroups.
+    const bool isolated = !identity::is_host_software(unit);
+    const bool is_vm = unit.ref.kind == identity::UnitKind::vm;
+    const identity::Vm as_vm{unit.ref.id, unit.ref.name, "", "", 0};
+    if (isolated && filter_->passes({&unit.ref, is_vm ? &as_vm : nullptr, &unit.cgroup_path, 0})) {
+      report(sink::UnitReport{ts_ns, unit});
+    }
+  }
+}
+
+void Pipeline::report(const sink::Report& report) {
+  for (const auto& sink : sinks_) {
+    sink->take(report);
+  }
+}
+
+identity::Vm Pipeline::vm_of(std::uint32_t pid) const {
+  if (const identity::Vm* const vm = registry_->vm_of(pid)) {
+    return *vm;
+  }
+  const std::string name = fmt::format("pid:{}", pid);
+  return identity::Vm{name, name, "", "unknown", pid};
+}
+
+std::vector<aggregate::VmExitsRow> Pipeline::close_exits(std::uint64_t now_ns) {
+  const std::vector<probe::VcpuReading> readings = probe_.read_vcpus();
+  for (const probe::VcpuReading& reading : readings) {
+    if (registry_->vm_of(reading.vcpu.tgid) == nullptr) {  // its record was lost
+      const event::Meta meta{now_ns, reading.vcpu.cgroup_id, reading.vcpu.tgid, reading.vcpu.tid, 0};
+      const event::VcpuSeen seen{reading.vcpu.start_ns, reading.vcpu.vcpu_id,
+                                 static_cast<event::Isa>(reading.vcpu.isa)};
+      report_units(registry_->observe(event::Record{meta, seen}), now_ns);
+    }
+  }
+  aggregate::ExitWindows::Window window = exit_windows_.close(readings, window_);
+  ledger_.unmatched(window.unmatched_exits, window.unmatched_entries);
+  std::vector<aggregate::VmExitsRow> rows;
+  for (aggregate::VmExitsRow& row : window.rows) {
+    row.vm = vm_of(row.vm.pid);
+    report_units(registry_->learn(row.cgroup_id, now_ns), now_ns);
+    row.unit = registry_->ref_of_cgroup(row.cgroup_id);
+    if (!row.other && !event::is_known_reason(row.isa, row.reason)) {
+      ledger_.unknown_reasons(row.count);
+    }
+    if (filter_->passes({&row.unit, &row.vm, path_of(row.cgroup_id), row.vm.pid})) {
+      rows.push_back(std::move(row));
+    }
+  }
+  release_dead(readings);
+  return rows;
+}
+
+void Pipeline::release_dead(const std::vector<probe::VcpuReading>& readings) {
+  std::set<std::uint32_t> alive;
+  std::set<std::uint32_t> dead;
+  for (const probe::VcpuReading& reading : readings) {
+    if (reading.vcpu.state == ISOSCOPE_VCPU_DEAD) {
+      dead.insert(reading.vcpu.tgid);
+      probe_.release_vcpu(reading);
+    } else {
+      alive.insert(reading.vcpu.tgid);
+    }
+  }
+  for (const std::uint32_t tgid : dead) {
+    if (!alive.contains(tgid)) {
+      report_units(registry_->forget_process(tgid), base::monotonic_ns());
+    }
+  }
+}
+
+std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns) {
+  std::map<std::pair<identity::UnitKind, std::string>, aggregate::SchedRow> by_unit;
+  for (const isoscope_cgroup_sched& change : sched_windows_.close(probe_.read_cgroups())) {
+    identity::UnitRef unit{identity::UnitKind::cgroup, "other", "other"};  // of cgroups that found no slot
+    if (change.cgroup_id != 0) {
+      report_units(registry_->learn(change.cgroup_id, now_ns), now_ns);
+      unit = registry_->ref_of_cgroup(change.cgroup_id);
+    }
+    if (!filter_->passes({&unit, nullptr, path_of(change.cgroup_id), 0})) {
+      continue;
+    }
+    aggregate::SchedRow& row = by_unit[{unit.kind, unit.id}];
+    row.unit = std::move(unit);
+    row.voluntary += change.voluntary;
+    row.involuntary += change.involuntary;
+    row.on_cpu_ns += change.on_cpu_ns;
+  }
+  std::vector<aggregate::SchedRow> rows;
+  for (auto& [key, row] : by_unit) {
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void Pipeline::close_window() {
+  drain();
+  clock_.refresh();
+  aggregate::Snapshot window;
+  window.window = window_;
+  window.start_mono_ns = window_start_ns_;
+  window.end_mono_ns = base::monotonic_ns();
+  window.vm_exits = close_exits(window.end_mono_ns);
+  window.sched = close_sched(window.end_mono_ns);
+  std::uint64_t write_errors = 0;
+  for (const auto& sink : sinks_) {
+    write_errors += sink->output().write_errors();
+  }
+  window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
+  probe_.begin_window(++window_);
+  window_start_ns_ = window.end_mono_ns;
+  totals_.add(window);
+  report(window);
+
+  for (const std::uint64_t id : std::exchange(expiring_cgroups_, std::exchange(removed_cgroups_, {}))) {
+    probe_.release_cgroup(id);
+  }
+  registry_->expire();
+}
+
+void Pipeline::finish() {
+  probe_.detach();
+  close_window();
+  const aggregate::Snapshot summary = totals_.summary();
+  for (const auto& sink : sinks_) {
+    sink->finish(summary);
+  }
+}
+
+void Pipeline::reopen_outputs() {
+  for (const auto& sink : sinks_) {
+    if (auto done = sink->output().reopen(); !done) {
+      base::log::error("{}; the old file stays in use", done.error().message);
+    }
+  }
+}
+
+bool Pipeline::all_outputs_closed() const {
+  return std::all_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return sink->output().closed(); });
+}
+
+}  // namespace isoscope::agent

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/filter.h"
+#include "aggregate/exits.h"
+#include "aggregate/ledger.h"
+#include "aggregate/sched.h"
+#include "aggregate/totals.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "event/record.h"
+#include "identity/unit_registry.h"
+#include "kernel/features.h"
+#include "probe/probe.h"
+#include "sink/sink.h"
+
+namespace isoscope::agent {
+
+// The way of everything that comes out of the kernel to the outputs:
+//
+//   ring bytes -> decode -> identity -> policy -> sinks
+//   map reads  -> aggregate -> identity -> sinks
+class Pipeline {
+ public:
+  // Opens the outputs first, then loads the programs. Nothing is attached yet.
+  static base::Result<std::unique_ptr<Pipeline>> create(const config::Config& config,
+                                                        const kernel::Features& features);
+
+  // Attaches, and takes stock of what runs already.
+  base::Result<base::Ok> start();
+
+  // Readable when the kernel side asks to be drained.
+  int ring_fd(probe::Ring ring) const { return probe_.ring_fd(ring); }
+  // Takes everything that waits in the rings, and writes what came of it.
+  void drain();
+  // Attaches to kvm if its modules have come.
+  void look_for_kvm();
+  void close_window();
+  // Detaches, takes what is left, and writes the last window and the summary.
+  void finish();
+
+  void reopen_outputs();
+  // Every reader has gone: there is nobody to trace for.
+  bool all_outputs_closed() const;
+
+ private:
+  Pipeline(const config::Config& config, probe::Probe probe) : config_(config), probe_(std::move(probe)) {}
+
+  base::Result<base::Ok> take_stock();
+
+  void take_bytes(std::span<const std::byte> bytes);
+  void take_record(const event::Record& record);
+  void handle(const event::Meta& meta, const event::VmExit& exit);
+  void handle(const event::Meta& meta, const event::ContextSwitch& change);
+  void handle(const event::Meta& meta, const event::CgroupMade& made);
+  void handle(const event::Meta& meta, const event::CgroupRemoved& removed);
+  void handle(const event::Meta& meta, const event::CgroupAttached& attached);
+  void handle(const event::Meta&, const event::NamespacesChanged&) {}
+  void handle(const event::Meta&, const event::Exec&) {}
+  void handle(const event::Meta&, const event::VcpuSeen&) {}
+
+  void report_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns);
+  void report_crossing(const policy::Crossing& crossing, std::uint64_t cgroup_id);
+  void report(const sink::Report& report);
+
+  std::vector<aggregate::VmExitsRow> close_exits(std::uint64_t now_ns);
+  std::vector<aggregate::SchedRow> close_sched(std::uint64_t now_ns);
+  void release_dead(const std::vector<probe::VcpuReading>& readings);
+  identity::Vm vm_of(std::uint32_t pid) const;
+  const std::string* path_of(std::uint64_t cgroup_id) const {
+    return registry_->cgroups().path_of(cgroup_id);
+  }
+
+  config::Config config_;
+  probe::Probe probe_;
+  base::WallClock clock_;
+  std::vector<std::unique_ptr<sink::Sink>> sinks_;
+  std::optional<Filter> filter_;
+  std::optional<identity::UnitRegistry> registry_;
+  aggregate::ExitWindows exit_windows_;
+  aggregate::SchedWindows sched_windows_;
+  aggregate::LedgerBook ledger_;
+  aggregate::Totals totals_;
+  std::optional<kernel::KvmFeatures> refused_kvm_;  // tried in vain: not tried again until it changes
+  std::vector<std::uint64_t> removed_cgroups_;      // in this window
+  std::vector<std::uint64_t> expiring_cgroups_;     // in the one before: their last tasks are gone by now
+  std::uint32_t window_ = 1;
+  std::uint64_t window_start_ns_ = 0;
+};
+
+}  // namespace isoscope::agent
