@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what a fresh Debian 12 needs to build isoscope and to run all of its tests. Quick when nothing is missing.
+set -euo pipefail
+
+readonly build=(g++ cmake ninja-build pkg-config git ca-certificates clang-19 llvm-19 bpftool libbpf-dev libelf-dev
+    zlib1g-dev libspdlog-dev libfmt-dev libboost-program-options-dev rapidjson-dev libyaml-cpp-dev)
+
+readonly tests=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck jq python3 libc6-dev)
+
+# The lab: an emulated machine, kernels unpacked from their packages, containers, and the tools to compare figures with.
+readonly lab=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd kmod util-linux procps runc crun
+    linux-perf strace mmdebstrap)
+
+usage() {
+    cat <<'TEXT'
+usage: setup.sh [--list]
+
+Installs, as root and without questions, the Debian packages that building and testing need; does nothing when all of
+them are there. --list only prints their names.
+TEXT
+}
+
+die() {
+    echo "setup.sh: $*" >&2
+    exit 1
+}
+
+missing_packages() {
+    local installed package
+    # dpkg-query fails when it does not know a package at all, which is one way of missing.
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
+    for package in "$@"; do
+        grep -qx "installed $package" <<<"$installed" || echo "$package"
+    done
+}
+
+install_packages() {
+    local apt=(apt-get -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 -qq)
+    export DEBIAN_FRONTEND=noninteractive
+    echo "setup.sh: installing $# packages: $*" >&2
+    "${apt[@]}" update >&2 ||
+        die "apt-get update failed: check the network and the sources in /etc/apt, then start this again"
+    "${apt[@]}" install -y --no-install-recommends "$@" >&2 ||
+        die "apt could not install the packages above: its own message says which one and why. On Debian 12 they are" \
+            "all in main: look for held packages and for foreign sources"
+}
+
+main() {
+    local wanted=("${build[@]}" "${tests[@]}" "${lab[@]}") missing
+    case ${1:-} in
+    -h | --help) usage && exit 0 ;;
+    --list) printf '%s\n' "${wanted[@]}" && exit 0 ;;
+    '') ;;
+    *) die "unknown argument '$1' (see --help)" ;;
+    esac
+    [[ -x /usr/bin/dpkg-query && -x /usr/bin/apt-get ]] ||
+        die "this machine has no dpkg and apt: it must be Debian 12; elsewhere install the equals of setup.sh --list"
+    mapfile -t missing < <(missing_packages "${wanted[@]}")
+    ((${#missing[@]} > 0)) || exit 0
+    ((EUID == 0)) || die "not root, and these packages are missing: ${missing[*]}; start it as root (sudo $0)"
+    install_packages "${missing[@]}"
+    mapfile -t missing < <(missing_packages "${missing[@]}")
+    ((${#missing[@]} == 0)) || die "apt reported success, yet these are still missing: ${missing[*]}"
+    echo "setup.sh: done" >&2
+}
+
+main "$@"

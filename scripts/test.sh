@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Sets up, builds, and runs every tier of tests: static, unit, bpf, vm. Ends with `N passed, N failed, N skipped`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/test.sh [--quick] [TIER...]
+
+TIER: static, unit, bpf, vm (all of them). --quick leaves out clang-tidy, the sanitizers, and all of the vm tier but one
+scenario on one kernel. Logs go to build/test/. A skip names the feature of this machine that is missing; the vm tier brings
+its own machine and never skips.
+TEXT
+}
+
+quick=no
+tiers=()
+for argument in "$@"; do
+    case "$argument" in
+    --quick) quick=yes ;;
+    static | unit | bpf | vm) tiers+=("$argument") ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        echo "test.sh: unknown argument '$argument' (see --help)" >&2
+        exit 2
+        ;;
+    esac
+done
+[ ${#tiers[@]} -gt 0 ] || tiers=(static unit bpf vm)
+
+readonly logs=$PWD/build/test
+# Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
+readonly scenarios_two_cpus=(small_guest switches escape containers ends flood kvm_modules bad_machines)
+readonly scenarios_one_cpu=(linux_guest)
+passed=0 failed=0 skipped=0
+mkdir -p "$logs"
+
+pass() {
+    passed=$((passed + 1))
+    echo "ok      $*"
+}
+fails() {
+    failed=$((failed + 1))
+    echo "FAILED  $*"
+}
+wants() { case " ${tiers[*]} " in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# A check that is silent when all is well.
+check() { # NAME COMMAND...
+    local name=$1 log
+    log=$logs/$(tr '/ ' '__' <<<"$1").log
+    shift
+    if "$@" >"$log" 2>&1; then
+        pass "$name"
+    else
+        fails "$name"
+        tail -n 40 "$log" | sed 's/^/    /'
+    fi
+}
+
+sources() { git ls-files --cached --others --exclude-standard -- "$@"; }
+
+clang_format() { sources '*.c' '*.cc' '*.h' ':!vmlinux' | xargs clang-format --dry-run --Werror; }
+shellchecks() { sources '*.sh' '.ci/run' 'scripts/lab/init' 'scripts/lab/guest_init' | xargs shellcheck -x; }
+file_sizes() { sources '*.c' '*.cc' '*.h' '*.py' '*.sh' ':!vmlinux' | xargs wc -l | awk '$2 != "total" && $1 > 600 { print; bad = 1 } END { exit bad }'; }
+clang_tidy() { sources 'userspace/*.cc' | xargs -P "$(nproc)" -n 4 clang-tidy -p build/release --quiet; }
+
+static_tier() {
+    check static/clang-format clang_format
+    check static/shellcheck shellchecks
+    check static/layers python3 scripts/check_layers.py
+    check static/file-sizes file_sizes
+    [ $quick = yes ] || check static/clang-tidy clang_tidy
+}
+
+# Runs the tests of a label and adds up what ctest wrote.
+run_ctest() { # PRESET LABEL
+    local report=$logs/$1-$2.xml log=$logs/$1-$2.log status=0
+    ctest --test-dir "build/$1" -L "^$2\$" -j "$(nproc)" --timeout 120 --output-on-failure --no-tests=error \
+        --output-junit "$report" >"$log" 2>&1 || status=$?
+    python3 - "$report" <<'PYTHON' >"$logs/counts" || echo 0 0 0 >"$logs/counts"
+import sys, xml.etree.ElementTree as tree
+suite = tree.parse(sys.argv[1]).getroot()
+tests, failed = int(suite.get("tests")), int(suite.get("failures"))
+skipped = int(suite.get("skipped")) + int(suite.get("disabled"))
+print(tests - failed - skipped, failed, skipped)
+for case in suite.iter("testcase"):
+    if case.get("status") == "fail":
+        print("FAILED ", case.get("name"))
+    elif case.find("skipped") is not None:
+        reason = [line.strip() for line in (case.findtext("system-out") or "").splitlines() if "Skipped" in line or "missing" in line]
+        print("skipped", case.get("name"), reason[0] if reason else "")
+PYTHON
+    local good bad left
+    read -r good bad left <"$logs/counts"
+    tail -n +2 "$logs/counts"
+    if [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then
+        bad=1
+        echo "FAILED  $2 ($1): ctest ended with $status, see $log"
+    fi
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
+    [ "$bad" -eq 0 ] || grep -A 30 '\*\*\*Failed\|\*\*\*Exception\|\*\*\*Timeout' "$log" | head -n 120 | sed 's/^/    /'
+    echo "        $2 ($1): $good passed, $bad failed, $left skipped"
+}
+
+unit_tier() {
+    run_ctest release unit
+    [ $quick = yes ] || run_ctest asan unit
+}
+
+bpf_tier() { run_ctest release bpf; }
+
+run_scenarios() { # KERNEL CPUS SCENARIO...
+    local kernel=$1 cpus=$2 log=$logs/vm-$1-$2.log status=0 left
+    shift 2
+    left=$#
+    scripts/lab.sh --kernel "$kernel" --cpus "$cpus" --timeout 900 --out "$logs/vm-$kernel" -- tests/vm/run.sh "$@" \
+        >"$log" 2>"$log.err" || status=$?
+    while IFS= read -r line; do
+        case "$line" in
+        'ok '*)
+            pass "vm/$kernel/${line#ok }"
+            left=$((left - 1))
+            ;;
+        'not ok '*)
+            fails "vm/$kernel/${line#not ok }"
+            left=$((left - 1))
+            ;;
+        *) echo "$line" ;;
+        esac
+    done <"$log"
+    # A scenario that said nothing has not run: the lab ended before it.
+    while [ $left -gt 0 ]; do
+        fails "vm/$kernel: a scenario did not run (the lab ended with $status)"
+        left=$((left - 1))
+        tail -n 20 "$log.err" | sed 's/^/    /'
+    done
+}
+
+vm_tier() {
+    if [ $quick = yes ]; then
+        run_scenarios 6.12 2 small_guest
+        return
+    fi
+    local kernel
+    for kernel in 6.1 6.12; do
+        run_scenarios $kernel 2 "${scenarios_two_cpus[@]}"
+        run_scenarios $kernel 1 "${scenarios_one_cpu[@]}"
+    done
+}
+
+scripts/setup.sh
+scripts/build.sh release
+[ $quick = yes ] || ! wants unit || scripts/build.sh asan
+for tier in static unit bpf vm; do
+    ! wants $tier || "${tier}_tier"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# For scenarios: starting and stopping the agent, reading its records, and saying what is wrong. A scenario is a script that
+# sources this file, runs as root inside the lab in a folder of its own, and ends with 0 if all that it expects is true.
+set -euo pipefail
+
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+root=$(readlink -f "$here/../..")
+readonly here root
+readonly tools=$root/build/release/tests/vm
+readonly isoscope=$root/build/isoscope
+export PATH=$here:$tools:$PATH
+records=$PWD/records.ndjson
+messages=$PWD/messages
+agent=''
+
+fail() {
+    echo "FAILED: $*" >&2
+    [ ! -s "$messages" ] || sed 's/^/  agent: /' "$messages" | tail -n 20 >&2
+    exit 1
+}
+
+expect_equal() { # WHAT EXPECTED ACTUAL
+    [ "$2" = "$3" ] || fail "$1: expected $2, got $3"
+}
+
+expect_within() { # WHAT EXPECTED ACTUAL PERCENT SLACK
+    jq -en --argjson e "$2" --argjson a "$3" --argjson p "$4" --argjson s "${5:-0}" \
+        '($e - $a | fabs) <= ([$e * $p / 100, $s] | max)' >/dev/null ||
+        fail "$1: expected $2 within $4 % or ${5:-0}, got $3"
+}
+
+wait_for() { # SECONDS WHAT COMMAND...
+    local end=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || fail "waited in vain for $what"
+        sleep 0.1
+    done
+}
+
+agent_says() { grep -qF -- "$1" "$messages"; }
+
+# Returns when everything is attached: what runs from then on is seen.
+start_agent() { # OPTION...
+    : >"$messages"
+    rm -f "$records"
+    "$isoscope" run -v -f ndjson -o "$records" "$@" 2>"$messages" &
+    agent=$!
+    wait_for 60 "the agent to attach" agent_ready
+}
+
+agent_ready() { agent_says 'isoscope: tracing' || ! kill -0 "$agent"; }
+
+stop_agent() { # [SIGNAL]
+    local status=0
+    kill -"${1:-INT}" "$agent" || fail "the agent had ended by itself"
+    wait "$agent" || status=$?
+    agent=''
+    expect_equal "exit status of the agent" 0 "$status"
+}
+
+# Values of a jq filter over all records, one a line.
+query() { jq -r "$@" "$records"; }
+
+# Records of one type. By grep, as an emulated processor reads 10,000 lines a minute with jq.
+records_of() { grep -F "\"type\":\"$1\"" "$records" || true; }
+
+# Sum over all windows of a member of the vm_exits records of a process.
+sum_exits() { # PID MEMBER [REASON]
+    records_of vm_exits | jq -rs --argjson pid "$1" --arg member "$2" --arg reason "${3:-}" \
+        '[.[] | select(.vm.pid == $pid and ($reason == "" or .reason == $reason)) | .[$member]] | add // 0'
+}
+
+final_ledger() { records_of ledger | jq -c 'select(.final)'; }
+
+count_violations() { records_of violation | wc -l; }
+
+# made == handled + dropped in every class, and nothing unreadable.
+expect_ledger_closed() {
+    local ledger
+    ledger=$(final_ledger)
+    [ -n "$ledger" ] || fail "no final ledger"
+    jq -e '.undecodable == 0 and all(.classes[]; .made == .handled + .dropped)' <<<"$ledger" >/dev/null ||
+        fail "the ledger does not close: $ledger"
+}
+
+# Programs of ours that the kernel still holds.
+attached_programs() { bpftool -j prog show | jq '[.[] | select(.name // "" | startswith("handle_"))] | length'; }
+
+clean_up() {
+    [ -z "$agent" ] || kill -KILL "$agent" 2>/dev/null || true
+}
+trap clean_up EXIT

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# kvm attaches when its modules appear; without their BTF the classic tracepoint serves, with the same counts.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+rounds=3000
+
+modprobe -r kvm_amd kvm
+"$isoscope" check >check.txt
+grep -q 'off *VM exits .*not loaded' check.txt || fail "check does not say that kvm is absent: $(cat check.txt)"
+start_agent -i 1s
+unshare --uts true
+modprobe kvm_amd
+wait_for 20 "kvm to be attached" agent_says 'VM exits are traced'
+small_guest $rounds >guest.json
+stop_agent
+expect_equal "io exits after a late load" $rounds "$(sum_exits "$(jq .pid guest.json)" count io)"
+expect_equal "cpuid exits after a late load" $rounds "$(sum_exits "$(jq .pid guest.json)" count cpuid)"
+
+# A mount namespace that shows the kernel's own BTF alone.
+mkdir -p btf
+touch btf/vmlinux
+hide_modules() { # becomes the command
+    exec unshare --mount bash -c 'mount --bind /sys/kernel/btf/vmlinux "$1/btf/vmlinux" && mount --rbind "$1/btf" /sys/kernel/btf && shift && exec "$@"' \
+        bash "$PWD" "$@"
+}
+(hide_modules "$isoscope" check) >check.txt
+grep -q 'degraded *VM exits *classic tracepoint' check.txt || fail "check does not tell of the fallback: $(cat check.txt)"
+hide_modules "$isoscope" run -v -f ndjson -o "$records" -i 1s 2>"$messages" &
+agent=$!
+wait_for 60 "the agent to attach" agent_ready
+perf stat -x, -o perf.csv -e kvm:kvm_exit -- small_guest $rounds >guest.json
+stop_agent
+pid=$(jq .pid guest.json)
+expect_equal "io exits by the classic tracepoint" $rounds "$(sum_exits "$pid" count io)"
+expect_equal "cpuid exits by the classic tracepoint" $rounds "$(sum_exits "$pid" count cpuid)"
+expect_equal "all exits by the classic tracepoint" "$(awk -F, '/kvm_exit/ { print $1 }' perf.csv)" "$(sum_exits "$pid" count)"

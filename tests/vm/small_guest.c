@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * small_guest - a KVM guest that makes an exact number of VM exits.
+ *
+ * Each vCPU runs, in real mode,
+ *
+ *         loop: out 0x10, al      one `io` exit (IO_INSTRUCTION on VMX)
+ *               cpuid             one `cpuid` exit, handled inside the kernel
+ *               inc edi           the guest's own count of its CPUIDs
+ *               dec esi
+ *               jnz loop
+ *               hlt               one `hlt` exit, which returns to user space: there is no in-kernel irqchip
+ *
+ * so that ROUNDS = N gives, per vCPU, exactly
+ *
+ *         io = N     cpuid = N     hlt = 1
+ *
+ * and with --hlt-only, where the loop is HLT alone and each KVM_EXIT_HLT is entered again,
+ *
+ *         io = 0     cpuid = 0     hlt = N
+ *
+ * Nested page faults (npf, EPT_VIOLATION) and host interrupts come along in a number that nobody can know
+ * beforehand. io and hlt in the report are counted by the returns of KVM_RUN, cpuid by the guest. The exit
+ * status is 0 only when they are the ones above.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define GUEST_BASE 0x1000
+#define GUEST_SIZE 0x1000
+#define MAX_VCPUS 64
+#define DATA_PORT 0x10
+
+static const uint8_t out_cpuid_code[] = {
+    0xe6, DATA_PORT, /* loop: out DATA_PORT, al */
+    0x31, 0xc0,      /*       xor ax, ax: CPUID leaf 0, of which only the exit matters */
+    0x0f, 0xa2,      /*       cpuid */
+    0x66, 0x47,      /*       inc edi */
+    0x66, 0x4e,      /*       dec esi */
+    0x75, 0xf4,      /*       jnz loop */
+    0xf4,            /*       hlt */
+};
+
+static const uint8_t hlt_code[] = {
+    0xf4,       /* loop: hlt */
+    0xeb, 0xfd, /*       jmp loop */
+};
+
+struct options {
+  uint64_t rounds;
+  int vcpus;
+  int pin;
+  unsigned int sleep_us;
+  bool hlt_only;
+  bool hold;
+};
+
+struct vcpu {
+  const struct options* options;
+  pthread_t thread;
+  int index;
+  int fd;
+  struct kvm_run* run;
+  pid_t tid;
+  uint64_t io;
+  uint64_t cpuid;
+  uint64_t hlt;
+};
+
+static pthread_barrier_t start_barrier;
+
+static void __attribute__((noreturn, format(printf, 1, 2))) die(const char* format, ...) {
+  va_list args;
+
+  fputs("small_guest: ", stderr);
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fputc('\n', stderr);
+  exit(1);
+}
+
+static int checked_ioctl(int fd, unsigned long request, void* argument, const char* name) {
+  int result = ioctl(fd, request, argument);
+
+  if (result < 0)
+    die("%s: %s", name, strerror(errno));
+  return result;
+}
+
+static void usage(FILE* stream) {
+  fputs(
+      "usage: small_guest ROUNDS [OPTION...]\n"
+      "\n"
+      "Runs a real-mode KVM guest that does ROUNDS times OUT and CPUID, then HLT, and prints as one\n"
+      "line of JSON how many exits of each kind it made.\n"
+      "\n"
+      "  --vcpus N      N vCPUs, a thread for each, each doing ROUNDS        (1)\n"
+      "  --pin CPU      run all threads on this processor\n"
+      "  --sleep-us U   sleep so long after each exit to user space          (0)\n"
+      "  --hlt-only     ROUNDS times HLT and nothing else\n"
+      "  --hold         print `ready`, and run once a line comes on stdin\n",
+      stream);
+}
+
+static uint64_t parse_number(const char* option, const char* text, uint64_t least, uint64_t most) {
+  char* end = NULL;
+  unsigned long long value;
+
+  errno = 0;
+  value = text ? strtoull(text, &end, 10) : 0;
+  if (!text || end == text || *end || errno || *text == '-' || value < least || value > most) {
+    fprintf(stderr, "small_guest: %s wants a number from %llu to %llu, not '%s'\n", option,
+            (unsigned long long)least, (unsigned long long)most, text ? text : "");
+    exit(2);
+  }
+  return value;
+}
+
+static struct options parse_options(int argc, char** argv) {
+  struct options options = {.vcpus = 1, .pin = -1};
+
+  for (int i = 1; i < argc; i++) {
+    const char* word = argv[i];
+
+    if (!strcmp(word, "--vcpus")) {
+      options.vcpus = (int)parse_number(word, argv[++i], 1, MAX_VCPUS);
+    } else if (!strcmp(word, "--pin")) {
+      options.pin = (int)parse_number(word, argv[++i], 0, CPU_SETSIZE - 1);
+    } else if (!strcmp(word, "--sleep-us")) {
+      options.sleep_us = (unsigned int)parse_number(word, argv[++i], 0, 1000000);
+    } else if (!strcmp(word, "--hlt-only")) {
+      options.hlt_only = true;
+    } else if (!strcmp(word, "--hold")) {
+      options.hold = true;
+    } else if (!strcmp(word, "--help")) {
+      usage(stdout);
+      exit(0);
+    } else if (word[0] == '-' || options.rounds) {
+      fprintf(stderr, "small_guest: unknown argument '%s'\n", word);
+      exit(2);
+    } else {
+      /* The guest counts in 32 bits. */
+      options.rounds = parse_number("ROUNDS", word, 1, UINT32_MAX);
+    }
+  }
+  if (!options.rounds) {
+    usage(stderr);
+    exit(2);
+  }
+  return options;
+}
+
+static void load_guest(int vm, bool hlt_only) {
+  void* memory = mmap(NULL, GUEST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  struct kvm_userspace_memory_region region = {
+      .guest_phys_addr = GUEST_BASE,
+      .memory_size = GUEST_SIZE,
+      .userspace_addr = (uintptr_t)memory,
+  };
+
+  if (memory == MAP_FAILED)
+    die("guest memory: %s", strerror(errno));
+  if (hlt_only)
+    memcpy(memory, hlt_code, sizeof(hlt_code));
+  else
+    memcpy(memory, out_cpuid_code, sizeof(out_cpuid_code));
+  checked_ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region, "KVM_SET_USER_MEMORY_REGION");
+}
+
+static void create_vcpu(int kvm, int vm, struct vcpu* vcpu) {
+  size_t size = (size_t)checked_ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL, "KVM_GET_VCPU_MMAP_SIZE");
+  struct kvm_regs regs = {.rip = GUEST_BASE, .rsi = vcpu->options->rounds, .rflags = 0x2};
+  struct kvm_sregs sregs;
+
+  vcpu->fd = ioctl(vm, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
+  if (vcpu->fd < 0)
+    die("KVM_CREATE_VCPU %d: %s", vcpu->index, strerror(errno));
+  vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+  if (vcpu->run == MAP_FAILED)
+    die("mapping vCPU %d: %s", vcpu->index, strerror(errno));
+  checked_ioctl(vcpu->fd, KVM_GET_SREGS, &sregs, "KVM_GET_SREGS");
+  sregs.cs.base = 0;
+  sregs.cs.selector = 0;
+  checked_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS");
+  checked_ioctl(vcpu->fd, KVM_SET_REGS, &regs, "KVM_SET_REGS");
+}
+
+/* Returns false when the guest has ended. */
+static bool run_to_next_exit(struct vcpu* vcpu) {
+  if (ioctl(vcpu->fd, KVM_RUN, NULL) < 0) {
+    if (errno == EINTR)
+      return true;
+    die("KVM_RUN on vCPU %d: %s", vcpu->index, strerror(errno));
+  }
+  switch (vcpu->run->exit_reason) {
+    case KVM_EXIT_IO:
+      if (vcpu->run->io.port != DATA_PORT)
+        die("the guest wrote to the unexpected port 0x%x", vcpu->run->io.port);
+      vcpu->io++;
+      break;
+    case KVM_EXIT_HLT:
+      vcpu->hlt++;
+      return vcpu->options->hlt_only && vcpu->hlt < vcpu->options->rounds;
+    case KVM_EXIT_INTR:
+      break;
+    default:
+      die("unexpected exit to user space: KVM exit reason %u", vcpu->run->exit_reason);
+  }
+  if (vcpu->options->sleep_us)
+    usleep(vcpu->options->sleep_us);
+  return true;
+}
+
+static void* run_vcpu(void* argument) {
+  struct vcpu* vcpu = argument;
+  struct kvm_regs regs;
+
+  vcpu->tid = (pid_t)syscall(SYS_gettid);
+  /* All tids are known before the first exit, so that --hold can name them. */
+  pthread_barrier_wait(&start_barrier);
+  pthread_barrier_wait(&start_barrier);
+  while (run_to_next_exit(vcpu))
+    ;
+  checked_ioctl(vcpu->fd, KVM_GET_REGS, &regs, "KVM_GET_REGS");
+  vcpu->cpuid = regs.rdi;
+  return NULL;
+}
+
+static void wait_for_line(void) {
+  int c;
+
+  puts("ready");
+  fflush(stdout);
+  do
+    c = getchar();
+  while (c != '\n' && c != EOF);
+}
+
+static bool report(const struct options* options, const struct vcpu* vcpus) {
+  uint64_t io = 0, cpuid = 0, hlt = 0;
+  uint64_t n = options->rounds * (uint64_t)options->vcpus;
+
+  printf("{\"pid\":%d,\"tids\":[", (int)getpid());
+  for (int i = 0; i < options->vcpus; i++) {
+    printf("%s%d", i ? "," : "", (int)vcpus[i].tid);
+    io += vcpus[i].io;
+    cpuid += vcpus[i].cpuid;
+    hlt += vcpus[i].hlt;
+  }
+  printf("],\"vcpus\":%d,\"rounds\":%llu,\"io\":%llu,\"cpuid\":%llu,\"hlt\":%llu}\n", options->vcpus,
+         (unsigned long long)options->rounds, (unsigned long long)io, (unsigned long long)cpuid,
+         (unsigned long long)hlt);
+  if (options->hlt_only)
+    return io == 0 && cpuid == 0 && hlt == n;
+  return io == n && cpuid == n && hlt == (uint64_t)options->vcpus;
+}
+
+static int open_kvm(void) {
+  int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+  int version;
+
+  if (kvm < 0)
+    die("/dev/kvm: %s (is the kvm_amd or kvm_intel module loaded?)", strerror(errno));
+  version = ioctl(kvm, KVM_GET_API_VERSION, 0);
+  if (version != KVM_API_VERSION)
+    die("/dev/kvm speaks version %d, not %d", version, KVM_API_VERSION);
+  return kvm;
+}
+
+static void pin_to(int cpu) {
+  cpu_set_t set;
+
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  if (sched_setaffinity(0, sizeof(set), &set))
+    die("cannot run on processor %d: %s", cpu, strerror(errno));
+}
+
+int main(int argc, char** argv) {
+  struct options options = parse_options(argc, argv);
+  struct vcpu vcpus[MAX_VCPUS] = {0};
+  int kvm = open_kvm();
+  int vm = checked_ioctl(kvm, KVM_CREATE_VM, NULL, "KVM_CREATE_VM");
+
+  if (options.pin >= 0)
+    pin_to(options.pin);
+  load_guest(vm, options.hlt_only);
+  pthread_barrier_init(&start_barrier, NULL, (unsigned int)options.vcpus + 1);
+  for (int i = 0; i < options.vcpus; i++) {
+    vcpus[i].options = &options;
+    vcpus[i].index = i;
+    create_vcpu(kvm, vm, &vcpus[i]);
+    errno = pthread_create(&vcpus[i].thread, NULL, run_vcpu, &vcpus[i]);
+    if (errno)
+      die("thread of vCPU %d: %s", i, strerror(errno));
+  }
+  pthread_barrier_wait(&start_barrier);
+  if (options.hold)
+    wait_for_line();
+  pthread_barrier_wait(&start_barrier);
+  for (int i = 0; i < options.vcpus; i++)
+    pthread_join(vcpus[i].thread, NULL);
+  if (!report(&options, vcpus))
+    die("the guest did not make the exits that it should have made");
+  return 0;
+}
