@@ -356,6 +356,7 @@ std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns) {
     row.on_cpu_ns += change.on_cpu_ns;
   }
   std::vector<aggregate::SchedRow> rows;
+  rows.reserve(by_unit.size());
   for (auto& [key, row] : by_unit) {
     rows.push_back(std::move(row));
   }

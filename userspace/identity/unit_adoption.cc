@@ -95,9 +95,7 @@ std::vector<Unit> UnitRegistry::adopt_cgroup(std::uint64_t cgroup_id, const Proc
       }
       return {*unit};
     }
-    case UnitKind::pod:
-      // Its first container that is found makes it found.
-      return {};
+    case UnitKind::pod:  // its first container that is found makes it found
     case UnitKind::cgroup:
     case UnitKind::host:
       return {};

@@ -143,7 +143,7 @@ Vm parse_vmm_command_line(std::uint32_t pid, std::string_view exe_base,
   const std::string by_pid = fmt::format("pid:{}", pid);
   std::string uuid = as_uuid(std::move(identity.uuid));
   return Vm{.id = uuid.empty() ? by_pid : uuid,
-            .name = identity.name.empty() ? by_pid : std::move(identity.name),
+            .name = identity.name.empty() ? by_pid : identity.name,
             .uuid = std::move(uuid),
             .vmm = vmm_name.empty() ? "unknown" : std::move(vmm_name),
             .pid = pid};

@@ -8,7 +8,7 @@ namespace isoscope::sink {
 
 namespace {
 
-constexpr std::size_t enough_to_write = 64 * 1024;
+constexpr std::size_t enough_to_write = std::size_t{64} << 10;
 
 bool may_wait(const Report& report) {
   return std::holds_alternative<VmExitReport>(report) || std::holds_alternative<SwitchReport>(report) ||

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
@@ -57,7 +58,7 @@ std::string per_second(std::uint64_t count, double seconds) {
   }
   const double rate = static_cast<double>(count) / seconds;
   return rate > 0 && rate < 9.95 ? fmt::format("{:.1f}", rate)
-                                 : human_count(static_cast<std::uint64_t>(rate + 0.5));
+                                 : human_count(static_cast<std::uint64_t>(std::llround(rate)));
 }
 
 // The columns right of a name; `first` is one wider, as it holds the largest counts.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <ctime>
 
 #include "base/text.h"
@@ -70,7 +71,7 @@ std::string human_duration(double ns) {
       return fmt::format("{} {}", three_digits(ns / size), name);
     }
   }
-  const auto seconds = static_cast<std::uint64_t>(ns / 1e9 + 0.5);
+  const auto seconds = static_cast<std::uint64_t>(std::llround(ns / 1e9));
   if (seconds < 3600) {
     return fmt::format("{} m {} s", seconds / 60, seconds % 60);
   }

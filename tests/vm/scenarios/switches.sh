@@ -6,8 +6,9 @@
 
 mkdir -p /sys/fs/cgroup/pingpong
 start_agent -i 2s
-bash -c 'echo $$ >/sys/fs/cgroup/pingpong/cgroup.procs; exec "$@"' bash \
-    perf stat -x, -o perf.csv -e context-switches -- pingpong --cpu 0 20000 >pingpong.json
+# perf itself stays outside of the cgroup.
+perf stat -x, -o perf.csv -e context-switches -- \
+    bash -c 'echo $$ >/sys/fs/cgroup/pingpong/cgroup.procs && exec pingpong --cpu 0 20000' >pingpong.json
 stop_agent
 
 ours=$(jq -s '[.[] | select(.type == "sched" and .unit.id == "/pingpong") | .switches.voluntary + .switches.involuntary]
