@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// bpf/cgroup.bpf.c: cgroups made, removed, and tasks moved into them.
+#include "cgroup.h"
+
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "live.h"
+
+namespace isoscope::live {
+namespace {
+
+using event::CgroupAttached;
+using event::CgroupMade;
+using event::CgroupRemoved;
+
+class Cgroups : public Live {
+ protected:
+  std::vector<Seen<CgroupMade>> made(std::uint64_t id) {
+    drain();
+    return seen<CgroupMade>([&](const event::Meta&, const CgroupMade& what) { return what.id == id; });
+  }
+  std::vector<Seen<CgroupRemoved>> removed(std::uint64_t id) {
+    drain();
+    return seen<CgroupRemoved>([&](const event::Meta&, const CgroupRemoved& what) { return what.id == id; });
+  }
+  std::vector<Seen<CgroupAttached>> attached(std::uint32_t tgid) {
+    drain();
+    return seen<CgroupAttached>(
+        [&](const event::Meta&, const CgroupAttached& what) { return what.moved_tgid == tgid; });
+  }
+};
+
+TEST_F(Cgroups, MadeAndRemovedAreTold) {
+  start();
+  const std::uint64_t begin_ns = base::monotonic_ns();
+  Cgroup outer;
+  Cgroup inner(outer.folder(), "inner");
+  const std::uint64_t end_ns = base::monotonic_ns();
+  ASSERT_EQ(made(outer.id()).size(), 1U);
+  ASSERT_EQ(made(inner.id()).size(), 1U);
+  const auto [outer_meta, outer_made] = made(outer.id()).front();
+  const auto [inner_meta, inner_made] = made(inner.id()).front();
+  EXPECT_EQ(outer_made.name, outer.name());
+  EXPECT_EQ(outer_made.parent_id, cgroup_id_of(cgroup_mount()));
+  EXPECT_EQ(inner_made.name, "inner");
+  EXPECT_EQ(inner_made.parent_id, outer.id());
+  EXPECT_EQ(inner_made.level, outer_made.level + 1);
+  EXPECT_EQ(inner_meta.tgid, static_cast<std::uint32_t>(::getpid()));
+  EXPECT_EQ(inner_meta.cgroup_id, own_cgroup_id());
+  EXPECT_LT(begin_ns, outer_meta.ts_ns);
+  EXPECT_LT(outer_meta.ts_ns, inner_meta.ts_ns);
+  EXPECT_LT(inner_meta.ts_ns, end_ns);
+  EXPECT_TRUE(removed(inner.id()).empty());
+
+  inner.remove();
+  EXPECT_EQ(removed(inner.id()).size(), 1U);
+  EXPECT_TRUE(removed(outer.id()).empty());
+  outer.remove();
+  EXPECT_EQ(removed(outer.id()).size(), 1U);
+  EXPECT_EQ(made(inner.id()).size() + made(outer.id()).size(), 2U);
+}
+
+TEST_F(Cgroups, NamesOfEveryLengthComeWhole) {
+  start();
+  const Cgroup outer;
+  for (const std::size_t length : {1U, 2U, 7U, 8U, 63U, 64U, 254U, 255U}) {
+    const Cgroup cgroup(outer.folder(), std::string(length - 1, 'n') + "\xe9");  // not UTF-8
+    ASSERT_EQ(made(cgroup.id()).size(), 1U) << length;
+    EXPECT_EQ(made(cgroup.id()).front().what.name, cgroup.name());
+  }
+}
+
+TEST_F(Cgroups, AMovedTaskIsTold) {
+  start();
+  const Cgroup born;
+  const Cgroup to;
+  const Gate named;
+  const Child child({.cgroup = born.fd()}, [&] {
+    ::prctl(PR_SET_NAME, "fifteen letters");
+    named.open();
+    ::pause();
+    return 0;
+  });
+  ASSERT_TRUE(named.await());
+  EXPECT_TRUE(attached(child.pid()).empty()) << "born there is not moved there";
+  to.take_in(child.pid());
+  ASSERT_EQ(attached(child.pid()).size(), 1U);
+  const auto [meta, moved] = attached(child.pid()).front();
+  EXPECT_EQ(moved.to_cgroup_id, to.id());
+  EXPECT_EQ(moved.home_cgroup_id, own_cgroup_id()) << "it belongs to its parent's unit wherever it was born";
+  EXPECT_EQ(moved.moved_tid, child.pid());
+  EXPECT_EQ(moved.comm, "fifteen letters");
+  EXPECT_EQ(meta.tgid, static_cast<std::uint32_t>(::getpid()));
+  EXPECT_EQ(meta.cgroup_id, own_cgroup_id());
+}
+
+// With cgroup.procs the process goes as a whole.
+TEST_F(Cgroups, AProcessOfManyThreadsIsToldOnce) {
+  start();
+  const Cgroup to;
+  const Gate ready;
+  const Child child([&] {
+    std::thread second([] { ::pause(); });
+    ready.open();
+    second.join();
+    return 0;
+  });
+  ASSERT_TRUE(ready.await());
+  to.take_in(child.pid());
+  ASSERT_EQ(attached(child.pid()).size(), 1U);
+  EXPECT_EQ(attached(child.pid()).front().what.to_cgroup_id, to.id());
+}
+
+}  // namespace
+}  // namespace isoscope::live
