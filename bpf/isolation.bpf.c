@@ -36,6 +36,9 @@ int BPF_PROG(handle_perf_event_namespaces, struct task_struct *task)
 	record = find_task(task->pid);
 	if (!record)
 		return 0; /* no place was left for it, and that was counted */
+	report_namespaces(task, record, running_mechanism(current_task), ISOSCOPE_SEEN_AT_COMMIT);
+	/* Not before: preempted in between, the state check would take a legal change for one without a
+	 * system call. */
 	record->announced_nsproxy = 0;
-	return report_namespaces(task, record, running_mechanism(current_task), ISOSCOPE_SEEN_AT_COMMIT);
+	return 0;
 }

@@ -2,9 +2,8 @@
 /*
  * VM exits: paired per vCPU thread in its task record, counted per reason in cells of their own.
  *
- * Both tracepoints fire with interrupts off in the vCPU's thread, so a thread's record, vCPU and cells have
- * one writer. kvm_entry fires before the lapic-timer busy wait and the entry itself: that wait counts as
- * guest time.
+ * Both tracepoints fire in the vCPU's thread, so a thread's record, vCPU and cells have one writer. kvm_entry
+ * fires before the lapic-timer busy wait and the entry itself: that wait counts as guest time.
  */
 #include "lib/maps.bpf.h"
 #include "lib/compat.bpf.h"

@@ -83,8 +83,12 @@ static __always_inline void switch_out(struct task_struct *prev, struct task_str
 
 	if (!record)
 		return;
-	if (record->switched_in_ns)
+	/* Without a start a run is not guessed: the time since an older one may have been sleep. */
+	if (record->switched_in_ns && record->switched_in_ns <= now)
 		ran_ns = now - record->switched_in_ns;
+	else if (!record->switched_in_ns)
+		count(ISOSCOPE_SWITCH_UNPAIRED);
+	record->switched_in_ns = 0;
 	counters_of = cgroup_counters(record, cgroup_id);
 	if (counters_of) {
 		__sync_fetch_and_add(voluntary ? &counters_of->voluntary : &counters_of->involuntary, 1);
@@ -136,8 +140,8 @@ int BPF_PROG(handle_sched_switch_no_state, bool preempt, struct task_struct *pre
 
 /*
  * TP_PROTO(struct task_struct *parent, struct task_struct *child). The child has not run. It belongs to its
- * parent's unit, also when it was cloned into another cgroup; namespaces that clone made or kept from the
- * parent stand in its nsproxy, and no other hook sees them.
+ * parent's unit, also when it was cloned into another cgroup; namespaces that clone made stand in its nsproxy
+ * and credentials, and no other hook sees them.
  */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_struct *child)
@@ -145,6 +149,7 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 	struct task_record *of_parent = find_or_make_task(parent);
 	struct task_record *of_child;
 	__u64 home_cgroup_id;
+	bool made;
 
 	if (!of_parent)
 		return 0;
@@ -152,10 +157,18 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 	if (find_task(child->pid)) /* its last owner's end was missed */
 		free_task(child->pid);
 	of_child = make_task(child, home_cgroup_id);
-	if (!of_child || child->nsproxy == parent->nsproxy)
+	if (!of_child)
 		return 0;
+	made = child->nsproxy != parent->nsproxy ||
+	       of_child->namespaces.inum[ISOSCOPE_NS_USER] != of_parent->namespaces.inum[ISOSCOPE_NS_USER];
 	of_child->namespaces = of_parent->namespaces;
-	return report_namespaces(child, of_child, ISOSCOPE_MECHANISM_CLONE, ISOSCOPE_SEEN_AT_FORK);
+	if (made)
+		return report_namespaces(child, of_child, ISOSCOPE_MECHANISM_CLONE, ISOSCOPE_SEEN_AT_FORK);
+	/* What the parent could not report yet (its record was dropped) is the child's to report as well. */
+	of_child->nsproxy = of_parent->nsproxy;
+	of_child->lost_nsproxy = of_parent->lost_nsproxy;
+	of_child->lost_mechanism = of_parent->lost_mechanism;
+	return 0;
 }
 
 static __always_inline void report_exec(struct task_struct *task, struct task_record *record)
@@ -174,9 +187,42 @@ static __always_inline void report_exec(struct task_struct *task, struct task_re
 	submit(event);
 }
 
+static __always_inline void end_vcpu(struct task_record *record)
+{
+	__u32 index = record->vcpu;
+	struct isoscope_vcpu *vcpu = bpf_map_lookup_elem(&vcpus, &index);
+
+	if (!index || !vcpu)
+		return;
+	if (record->exit_ns)
+		vcpu->unmatched_exits++;
+	record->vcpu = 0;
+	record->exit_ns = 0;
+	vcpu->state = ISOSCOPE_VCPU_DEAD;
+}
+
+/* The record under the leader's id becomes that of the thread which had another id until now. */
+static __always_inline void take_over(struct task_record *record, __u32 old_tid)
+{
+	struct task_record *old = find_task(old_tid);
+
+	if (!old)
+		return;
+	end_vcpu(record);
+	end_vcpu(old);
+	record->nsproxy = old->nsproxy;
+	record->announced_nsproxy = old->announced_nsproxy;
+	record->namespaces = old->namespaces;
+	record->home_cgroup_id = old->home_cgroup_id;
+	record->lost_mechanism = old->lost_mechanism;
+	record->lost_nsproxy = old->lost_nsproxy;
+	record->switched_in_ns = old->switched_in_ns;
+	free_task(old_tid);
+}
+
 /*
  * TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm). A thread that executes a program
- * takes over its leader's id: the leader is dead and its record the wrong one.
+ * takes over its leader's id: the leader is dead.
  *
  * A task comes into another unit when it executes a program in a mount namespace that its parent does not
  * have. Not at any exec in another cgroup: runc executes itself anew, still in the host's namespaces, after
@@ -187,13 +233,11 @@ int BPF_PROG(handle_sched_process_exec, struct task_struct *task, int old_pid)
 {
 	struct task_record *record;
 
-	if ((__u32)old_pid != (__u32)task->pid) {
-		free_task(old_pid);
-		free_task(task->pid);
-	}
 	record = find_or_make_task(task);
 	if (!record)
 		return 0;
+	if ((__u32)old_pid != (__u32)task->pid)
+		take_over(record, old_pid);
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXEC);
 	if (record->namespaces.inum[ISOSCOPE_NS_MNT] !=
 	    BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum)) {
@@ -211,20 +255,10 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(handle_sched_process_exit, struct task_struct *task)
 {
 	struct task_record *record = find_task(task->pid);
-	struct isoscope_vcpu *vcpu;
-	__u32 index;
 
 	if (!record)
 		return 0;
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXIT);
-	index = record->vcpu;
-	vcpu = bpf_map_lookup_elem(&vcpus, &index);
-	if (!index || !vcpu)
-		return 0;
-	if (record->exit_ns)
-		vcpu->unmatched_exits++;
-	record->vcpu = 0;
-	record->exit_ns = 0;
-	vcpu->state = ISOSCOPE_VCPU_DEAD;
+	end_vcpu(record);
 	return 0;
 }

@@ -18,6 +18,7 @@ TEXT
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 where=lab
 kernel=6.12
+options=()
 while [ $# -gt 0 ]; do
     case "$1" in
     --lab) where=lab ;;
@@ -30,10 +31,11 @@ while [ $# -gt 0 ]; do
         usage
         exit 0
         ;;
-    *) break ;;
+    *) options+=("$1") ;;
     esac
     shift
 done
+set -- "${options[@]}"
 
 say() { echo "run.sh: $*" >&2; }
 

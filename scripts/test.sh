@@ -103,7 +103,8 @@ PYTHON
         echo "FAILED  $2 ($1): ctest ended with $status, see $log"
     fi
     passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
-    [ "$bad" -eq 0 ] || grep -A 30 '\*\*\*Failed\|\*\*\*Exception\|\*\*\*Timeout' "$log" | head -n 120 | sed 's/^/    /'
+    [ "$bad" -eq 0 ] || { grep -A 30 '\*\*\*Failed\|\*\*\*Exception\|\*\*\*Timeout' "$log" || tail -n 40 "$log"; } |
+        sed -n '1,120s/^/    /p'
     echo "        $2 ($1): $good passed, $bad failed, $left skipped"
 }
 
@@ -151,13 +152,14 @@ report_scenarios() { # KERNEL CPUS SCENARIO...
 # An emulated machine takes one processor of ours, so the kernels go side by side.
 vm_tier() {
     local kernel
+    rm -rf "$logs"/vm-*
     if [ $quick = yes ]; then
         in_lab 6.12 2 small_guest
         report_scenarios 6.12 2 small_guest
         return
     fi
     for kernel in 6.1 6.12; do
-        scripts/lab.sh --kernel $kernel --prepare
+        scripts/lab.sh --kernel $kernel --prepare || true # the lab itself will say what is wrong
         { in_lab $kernel 2 "${scenarios_two_cpus[@]}" && in_lab $kernel 1 "${scenarios_one_cpu[@]}"; } &
     done
     wait

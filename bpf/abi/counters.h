@@ -89,6 +89,8 @@ enum isoscope_counter {
 	ISOSCOPE_NAMESPACE_CHECKS = 14,	 /* comparisons of a task's namespaces with its record */
 	ISOSCOPE_NAMESPACE_CHANGES = 15, /* of which found a difference */
 	ISOSCOPE_EXIT_UNTRACKED = 16,	 /* VM exits of threads without task or vCPU record */
+	ISOSCOPE_SWITCH_UNPAIRED =
+	    17, /* a task left a CPU, and when it came was not seen: its time is not counted */
 	ISOSCOPE_COUNTER_COUNT
 };
 

@@ -67,9 +67,9 @@ static __always_inline __u8 running_mechanism(struct task_struct *task)
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
 #if defined(__TARGET_ARCH_x86)
-	switch ((__u32)BPF_CORE_READ(regs, orig_ax)) {
-	case 308: /* x86_64 */
-	case 346: /* i386 */
+	switch ((__u32)BPF_CORE_READ(regs, orig_ax) & ~0x40000000) { /* the bit of x32 */
+	case 308:						     /* x86_64 */
+	case 346:						     /* i386 */
 		return ISOSCOPE_MECHANISM_SETNS;
 	case 272:
 	case 310:

@@ -115,13 +115,15 @@ struct ring_map {
 extern struct ring_map security SEC(".maps");
 extern struct ring_map data SEC(".maps");
 
+/* Atomic although the counters are per CPU: fentry programs can be preempted by another that counts the same.
+ */
 static __always_inline void count(enum isoscope_counter which)
 {
 	__u32 key = which;
 	__u64 *value = bpf_map_lookup_elem(&counters, &key);
 
 	if (value)
-		(*value)++;
+		__sync_fetch_and_add(value, 1);
 }
 
 #endif

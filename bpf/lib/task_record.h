@@ -20,7 +20,7 @@ struct task_record {
 	__u64 lost_nsproxy; /* what that change led to */
 
 	/* scheduling */
-	__u64 switched_in_ns; /* 0: not seen */
+	__u64 switched_in_ns; /* 0: it does not run */
 	__u64 cgroup_id;      /* whose slot `cgroup_slot` is */
 	__u32 cgroup_slot;
 

@@ -25,6 +25,13 @@ std::set<std::uint32_t> alive(const std::set<std::uint32_t>& ids, Open open) {
   return found;
 }
 
+std::string program_name(std::uint32_t id) {
+  const UniqueFd fd(bpf_prog_get_fd_by_id(id));
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof(info);
+  return bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 ? info.name : "?";
+}
+
 }  // namespace
 
 BpfObjects own_bpf_objects() {
@@ -54,11 +61,20 @@ BpfObjects alive(const BpfObjects& objects) {
 std::vector<std::string> program_names(const BpfObjects& objects) {
   std::vector<std::string> names;
   for (const std::uint32_t id : objects.programs) {
-    const UniqueFd fd(bpf_prog_get_fd_by_id(id));
-    bpf_prog_info info{};
+    names.push_back(program_name(id));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::string> attached_names(const BpfObjects& objects) {
+  std::vector<std::string> names;
+  for (const std::uint32_t id : objects.links) {
+    const UniqueFd fd(bpf_link_get_fd_by_id(id));
+    bpf_link_info info{};
     std::uint32_t size = sizeof(info);
     if (bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0) {
-      names.emplace_back(info.name);
+      names.push_back(program_name(info.prog_id));
     }
   }
   std::sort(names.begin(), names.end());

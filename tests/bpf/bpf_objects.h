@@ -24,6 +24,8 @@ BpfObjects alive(const BpfObjects& objects);
 
 // Sorted; the kernel keeps the first 15 characters.
 std::vector<std::string> program_names(const BpfObjects& objects);
+// Of the programs that are attached, one for each link.
+std::vector<std::string> attached_names(const BpfObjects& objects);
 
 // A map of this process by name (of the only probe there is).
 base::UniqueFd own_map(const std::string& name);

@@ -34,9 +34,9 @@ start_container db
 start_container app --hostpid --privileged --add "$tools/setns_to"
 sleep 2
 say "a process of app enters the host's mount and network namespaces"
-"$here/container.sh" exec runc app /bin/setns_to 1 mnt,net >/dev/null || say "it failed"
+"$here/container.sh" exec runc app /bin/setns_to 1 mnt,net >/dev/null || { say "it could not"; exit 1; }
 say "waiting for the guest to power off"
-wait $guest || { say "the guest failed:"; tail -5 /run/demo/web.log >&2; }
+wait $guest || { say "the guest failed:"; tail -5 /run/demo/web.log >&2; exit 1; }
 "$here/container.sh" stop runc app
 "$here/container.sh" stop runc db
 sleep 1

@@ -42,7 +42,7 @@ std::string as_table(const kernel::Features& features, const base::Result<base::
   }
   text += '\n';
   for (const kernel::Capability& capability : kernel::explain(features)) {
-    text += fmt::format("  {:<9} {:<32} {}\n", kernel::to_string(capability.state), capability.name,
+    text += fmt::format("  {:<9} {:<33} {}\n", kernel::to_string(capability.state), capability.name,
                         capability.words);
   }
   return text;

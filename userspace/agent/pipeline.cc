@@ -60,6 +60,9 @@ std::uint64_t home_cgroup_of(const event::Record& record) {
   return record.meta.cgroup_id;
 }
 
+constexpr std::size_t security_records_at_once = 65'536;
+constexpr std::size_t data_records_at_once = 8192;
+
 // A ring for single exits or switches must hold what comes between two looks at it.
 std::uint32_t data_ring_bytes(const config::Config& config) {
   constexpr std::uint32_t at_rest = 64U << 10;
@@ -162,10 +165,13 @@ void Pipeline::look_for_kvm() {
   base::log::verbose("VM exits are traced ({})", kvm.vendor_module);
 }
 
+// The security ring first and whole: it is small. Of the data ring what can be done in some milliseconds;
+// what is left keeps its descriptor readable, so that timers, signals and the security ring get their turn in
+// between.
 void Pipeline::drain() {
-  for (const probe::Ring ring : {probe::Ring::security, probe::Ring::data}) {
-    probe_.drain(ring, [this](std::span<const std::byte> bytes) { take_bytes(bytes); });
-  }
+  const auto take = [this](std::span<const std::byte> bytes) { take_bytes(bytes); };
+  probe_.drain(probe::Ring::security, take, security_records_at_once);
+  probe_.drain(probe::Ring::data, take, data_records_at_once);
   for (const auto& sink : sinks_) {
     sink->flush();
   }
@@ -390,6 +396,10 @@ void Pipeline::close_window() {
 
 void Pipeline::finish() {
   probe_.detach();
+  // Nothing comes any more: what is in the rings is all that there is.
+  for (const probe::Ring ring : {probe::Ring::security, probe::Ring::data}) {
+    probe_.drain(ring, [this](std::span<const std::byte> bytes) { take_bytes(bytes); });
+  }
   close_window();
   const aggregate::Snapshot summary = totals_.summary();
   for (const auto& sink : sinks_) {

@@ -18,7 +18,7 @@ using base::Result;
 constexpr std::chrono::milliseconds drain_period{100};
 constexpr std::chrono::milliseconds kvm_period{250};
 
-Result<Ok> wire(EventLoop& loop, Pipeline& pipeline, const config::Config& config) {
+Result<Ok> wire(EventLoop& loop, Pipeline& pipeline) {
   const auto drain = [&] {
     pipeline.drain();
     if (pipeline.all_outputs_closed()) {
@@ -40,18 +40,21 @@ Result<Ok> wire(EventLoop& loop, Pipeline& pipeline, const config::Config& confi
   if (auto done = loop.every(drain_period, drain); !done) {
     return done;
   }
+  return loop.on_signals({SIGINT, SIGTERM, SIGHUP}, on_signal);
+}
+
+// Windows and the run's time begin when everything is attached.
+Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, const config::Config& config) {
   if (auto done = loop.every(kvm_period, [&] { pipeline.look_for_kvm(); }); !done) {
     return done;
   }
   if (auto done = loop.every(config.interval, [&] { pipeline.close_window(); }); !done) {
     return done;
   }
-  if (config.duration.count() > 0) {
-    if (auto done = loop.after(config.duration, [&] { loop.stop(); }); !done) {
-      return done;
-    }
+  if (config.duration.count() == 0) {
+    return Ok{};
   }
-  return loop.on_signals({SIGINT, SIGTERM, SIGHUP}, on_signal);
+  return loop.after(config.duration, [&] { loop.stop(); });
 }
 
 }  // namespace
@@ -71,10 +74,13 @@ Result<Ok> run(const config::Config& config) {
   if (!loop) {
     return loop.error();
   }
-  if (auto done = wire(*loop, **pipeline, config); !done) {
+  if (auto done = wire(*loop, **pipeline); !done) {
     return done;
   }
   if (auto done = (*pipeline)->start(); !done) {
+    return done;
+  }
+  if (auto done = set_timers(*loop, **pipeline, config); !done) {
     return done;
   }
   for (const kernel::Capability& capability : kernel::explain(features)) {

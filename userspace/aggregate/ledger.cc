@@ -22,6 +22,7 @@ constexpr std::array causes{
     Cause{ISOSCOPE_CGROUP_FULL, "cgroup_table_full"},
     Cause{ISOSCOPE_REASON_UNREAD, "exit_reason_unreadable"},
     Cause{ISOSCOPE_EXIT_UNTRACKED, "exits_untracked"},
+    Cause{ISOSCOPE_SWITCH_UNPAIRED, "switches_unpaired"},
 };
 
 }  // namespace
@@ -37,6 +38,7 @@ Ledger LedgerBook::close(const probe::Counters& kernel, std::uint64_t write_erro
   for (const Cause& cause : causes) {
     ledger.causes.push_back({cause.name, since(cause.counter)});
   }
+  ledger.causes.push_back({"program_runs_missed", kernel.program_misses - previous_.program_misses});
   ledger.undecodable = std::exchange(undecodable_, 0);
   ledger.unmatched_exits = std::exchange(unmatched_exits_, 0);
   ledger.unmatched_entries = std::exchange(unmatched_entries_, 0);

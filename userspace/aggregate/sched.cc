@@ -14,7 +14,12 @@ std::vector<isoscope_cgroup_sched> SchedWindows::close(std::span<const isoscope_
     if (const auto found = previous_.find(now.cgroup_id); found != previous_.end()) {
       before = found->second;
     }
-    current[now.cgroup_id] = now;
+    // Two CPUs may both be making the slot of a new cgroup: the loser's is empty, and given back at once.
+    isoscope_cgroup_sched& kept = current[now.cgroup_id];
+    if (now.voluntary + now.involuntary < kept.voluntary + kept.involuntary) {
+      continue;
+    }
+    kept = now;
     const isoscope_cgroup_sched change{now.cgroup_id, now.voluntary - before.voluntary,
                                        now.involuntary - before.involuntary,
                                        now.on_cpu_ns - before.on_cpu_ns};

@@ -24,8 +24,8 @@ Examples:
   isoscope check                        can it run here?
 
 Exit status:
-  0 ok   1 failure while running   2 wrong usage   3 policy violated
-  4 permission missing   5 kernel not supported   6 bad configuration
+  0 ok   1 failure while running   2 wrong usage   4 permission missing
+  5 kernel not supported   6 bad configuration
 )";
 
 constexpr std::string_view run_head = R"(isoscope run - trace this host until stopped
@@ -44,8 +44,8 @@ Examples:
   isoscope run -o - -f ndjson -o run.ndjson   tables here, NDJSON into a file
   isoscope run --events crossings             every namespace crossing
 
-SIGINT or SIGTERM prints the last window and the summary; SIGHUP reads the
-configuration again and reopens the files.
+SIGINT or SIGTERM prints the last window and the summary; SIGHUP reopens the
+files.
 
 Exit status: 0 ok, 1 failure while running, 2 wrong usage, 4 permission
 missing, 5 kernel not supported, 6 bad configuration.

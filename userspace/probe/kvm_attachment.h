@@ -13,6 +13,8 @@ class KvmAttachment {
   static base::Result<KvmAttachment> create(isoscope_bpf* shared, const kernel::Features& features,
                                             const kernel::KvmFeatures& kvm, const Options& options);
 
+  const bpf_object* object() const { return skeleton_->obj; }
+
  private:
   KvmAttachment(Skeleton skeleton, Link on_entry, Link on_exit)
       : skeleton_(std::move(skeleton)), on_entry_(std::move(on_entry)), on_exit_(std::move(on_exit)) {}

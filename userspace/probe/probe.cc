@@ -58,6 +58,20 @@ void push_free(const bpf_map* list, std::uint32_t index) {
   }
 }
 
+std::uint64_t program_misses(const bpf_object* object) {
+  std::uint64_t misses = 0;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    bpf_prog_info info{};
+    __u32 size = sizeof(info);
+    if (bpf_program__fd(program) >= 0 &&
+        bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0) {
+      misses += info.recursion_misses;
+    }
+  }
+  return misses;
+}
+
 // Memory of one map as the kernel accounts it.
 std::size_t accounted_bytes(int map_fd) {
   std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map_fd));
@@ -90,15 +104,16 @@ class Probe::Impl {
   MappedArray<isoscope_cgroup_sched> cgroup_sched;
   MappedArray<isoscope_control> control;
   const Consumer* consumer = nullptr;  // while a drain is running
+  std::size_t budget = 0;              // records it may still take
   std::unique_ptr<ring_buffer, FreeRing> security;
   std::unique_ptr<ring_buffer, FreeRing> data;
   std::optional<KvmAttachment> kvm;
 };
 
 int Probe::Impl::on_record(void* context, void* bytes, std::size_t size) {
-  const auto* const impl = static_cast<Impl*>(context);
+  auto* const impl = static_cast<Impl*>(context);
   (*impl->consumer)(std::span(static_cast<const std::byte*>(bytes), size));
-  return 0;
+  return --impl->budget > 0 ? 0 : -ECANCELED;  // libbpf counts the record as taken, and stops
 }
 
 Result<Ok> Probe::Impl::set_up_maps() {
@@ -227,10 +242,12 @@ int Probe::ring_fd(Ring ring) const {
   return ring_buffer__epoll_fd(ring == Ring::security ? impl_->security.get() : impl_->data.get());
 }
 
-void Probe::drain(Ring ring, const Consumer& consumer) {
+bool Probe::drain(Ring ring, const Consumer& consumer, std::size_t most) {
   impl_->consumer = &consumer;
+  impl_->budget = most;
   ring_buffer__consume(ring == Ring::security ? impl_->security.get() : impl_->data.get());
   impl_->consumer = nullptr;
+  return impl_->budget > 0;
 }
 
 std::vector<VcpuReading> Probe::read_vcpus() const {
@@ -274,6 +291,10 @@ Counters Probe::read_counters() const {
     for (const std::uint64_t value : values) {
       sums[key] += value;
     }
+  }
+  sums.program_misses = program_misses(impl_->skeleton->obj);
+  if (impl_->kvm) {
+    sums.program_misses += program_misses(impl_->kvm->object());
   }
   return sums;
 }

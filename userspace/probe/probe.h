@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -49,9 +50,11 @@ class Probe {
 
   // Readable (epoll) when the kernel side asks for a reader.
   int ring_fd(Ring ring) const;
-  // Hands over every record that is in the ring, oldest first. The bytes are valid during the call only.
+  // Hands over the records that are in the ring, oldest first, `most` of them at the most: a producer that is
+  // faster than we are must not keep us here for ever. True if the ring is empty. The bytes are valid during
+  // the call only.
   using Consumer = std::function<void(std::span<const std::byte>)>;
-  void drain(Ring ring, const Consumer& consumer);
+  bool drain(Ring ring, const Consumer& consumer, std::size_t most = std::numeric_limits<std::size_t>::max());
 
   std::vector<VcpuReading> read_vcpus() const;
   std::vector<isoscope_cgroup_sched> read_cgroups() const;

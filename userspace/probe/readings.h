@@ -16,6 +16,10 @@ struct VcpuReading {
   std::vector<isoscope_exit_cell> cells;  // of every reason seen so far
 };
 
-using Counters = std::array<std::uint64_t, ISOSCOPE_COUNTER_COUNT>;  // summed over the CPUs, since start
+// Since start. Those of the programs are summed over the CPUs.
+struct Counters : std::array<std::uint64_t, ISOSCOPE_COUNTER_COUNT> {
+  // Runs of programs that the kernel left out, because the same program was interrupted on that CPU.
+  std::uint64_t program_misses = 0;
+};
 
 }  // namespace isoscope::probe

@@ -26,6 +26,6 @@ kill -HUP "$agent"
 wait_for 10 "the new file" test -s "$records"
 stop_agent
 status=0
-timeout 40 bash -c '"$1" run -q -f ndjson -i 200ms | head -n 1' bash "$isoscope" >line || status=$?
+timeout 40 bash -o pipefail -c '"$1" run -q -f ndjson -i 200ms | head -n 1' bash "$isoscope" >line || status=$?
 expect_equal "exit status with a closed pipe" 0 $status
 jq -e .schema line >/dev/null || fail "no record before the pipe was closed"
