@@ -5,11 +5,13 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -53,6 +55,14 @@ class Isolation : public Live {
     }
   }
 };
+
+// Of the calling process.
+bool leader_is_dead() {
+  std::ifstream file("/proc/self/stat");
+  std::string line;
+  std::getline(file, line);
+  return line.find(") Z ") != std::string::npos;
+}
 
 struct Kind {
   NamespaceType type;
@@ -193,6 +203,29 @@ TEST_F(Isolation, ANewUserNamespaceIsInTheRecord) {
   EXPECT_EQ(records.front().what.to, theirs);
 }
 
+TEST_F(Isolation, ANewUserNamespaceAloneIsTold) {
+  start();
+  const NamespaceSet ours = namespaces_of(self());
+  const Gate end;
+  std::optional<Child> child;
+  try {
+    child.emplace(Child::How{.flags = CLONE_NEWUSER}, [&] {
+      end.wait();
+      return 0;
+    });
+  } catch (const std::system_error& error) {
+    GTEST_SKIP() << "NOT RUN, no user namespaces here: " << error.what();
+  }
+  ASSERT_TRUE(await_records_of<NamespacesChanged>(child->pid(), 1));
+  const NamespacesChanged change = seen_of<NamespacesChanged>(child->pid()).front().what;
+  EXPECT_EQ(change.mechanism, Mechanism::clone);
+  expect_only_changed({NamespaceType::user}, change);
+  EXPECT_EQ(change.from, ours);
+  EXPECT_EQ(change.to, namespaces_of(child->pid()));
+  end.open();
+  ASSERT_EQ(child->await_end(), 0);
+}
+
 // It makes a new nsproxy every time, with the same namespaces in it.
 TEST_F(Isolation, SetnsIntoTheSameNamespaceIsNoRecord) {
   start();
@@ -309,6 +342,33 @@ TEST_F(Hasty, AChangeJustBeforeAnExecIsSeenAtExec) {
     }
     return 126;
   });
+}
+
+// With its leader dead it goes on under another id at once: no other thread has to be waited for, so that no
+// switch tells.
+TEST_F(Isolation, AChangeJustBeforeAThreadsExecIsSeen) {
+  start();
+  for (int i = 0; i < 10; ++i) {
+    const Child child([] {
+      std::thread([] {
+        while (!leader_is_dead()) {
+        }
+        run_on(first_cpu());
+        if (::unshare(CLONE_NEWUTS) == 0) {
+          ::execl("/bin/true", "true", nullptr);
+        }
+        ::_exit(126);
+      }).detach();
+      ::syscall(SYS_exit, 0);
+      return 1;
+    });
+    ASSERT_EQ(child.await_end(), 0);
+    drain();
+    EXPECT_EQ(seen<NamespacesChanged>([&](const event::Meta& meta, const NamespacesChanged&) {
+                return meta.tgid == child.pid();
+              }).size(),
+              1U);
+  }
 }
 
 TEST_F(Isolation, AThreadIsTheSubjectOfItsOwnChange) {

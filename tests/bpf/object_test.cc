@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The object as a whole: it loads, attaches, and leaves nothing behind.
 #include <gmock/gmock.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
+#include <set>
+#include <span>
 
 #include "bpf_objects.h"
 #include "cgroup.h"
@@ -81,6 +85,26 @@ TEST_F(Object, DetachStopsThePrograms) {
   ASSERT_TRUE(before && after);
   EXPECT_EQ(after->voluntary, before->voluntary);
   EXPECT_EQ(after->involuntary, before->involuntary);
+}
+
+// So that no flood of data can push out what matters.
+TEST_F(Object, EachRingHasItsOwnClasses) {
+  start({.stream_switches = true});
+  const Child child({.flags = CLONE_NEWUTS}, [] { return 0; });
+  const Cgroup cgroup;
+  ASSERT_EQ(child.await_end(), 0);
+  const auto classes_in = [&](probe::Ring ring) {
+    std::set<int> classes;
+    probe().drain(ring, [&](std::span<const std::byte> bytes) {
+      isoscope_event_header header;
+      std::memcpy(&header, bytes.data(), sizeof(header));
+      classes.insert(header.event_class);
+    });
+    return classes;
+  };
+  EXPECT_THAT(classes_in(probe::Ring::security),
+              testing::ElementsAre(ISOSCOPE_CLASS_SECURITY, ISOSCOPE_CLASS_LIFECYCLE));
+  EXPECT_THAT(classes_in(probe::Ring::data), testing::ElementsAre(ISOSCOPE_CLASS_SWITCH));
 }
 
 TEST_F(Object, NothingIsLeftWhenTheProbeEnds) {

@@ -9,7 +9,9 @@
 
 #include <fstream>
 #include <optional>
+#include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -26,7 +28,19 @@ using event::ContextSwitch;
 using event::Exec;
 using event::NamespacesChanged;
 using event::NamespaceType;
-using Sched = Live;
+
+class Sched : public Live {
+ protected:
+  // What the record of a move says of the unit that the process belongs to; 0: there is none.
+  std::uint64_t await_home_of_moved(std::uint32_t tgid) {
+    const auto moved = [&] {
+      drain();
+      return seen<CgroupAttached>(
+          [&](const event::Meta&, const CgroupAttached& attached) { return attached.moved_tgid == tgid; });
+    };
+    return eventually([&] { return !moved().empty(); }) ? moved().front().what.home_cgroup_id : 0;
+  }
+};
 
 constexpr int rounds = 500;
 
@@ -300,14 +314,14 @@ TEST_F(Sched, AProgramInAMountNamespaceOfItsOwnIsTold) {
 
   // From then on it belongs to the cgroup it is in.
   elsewhere.take_in(child.pid());
-  const auto moved = [&] {
-    drain();
-    return seen<CgroupAttached>([&](const event::Meta&, const CgroupAttached& attached) {
-      return attached.moved_tgid == child.pid();
-    });
-  };
-  ASSERT_TRUE(eventually([&] { return !moved().empty(); }));
-  EXPECT_EQ(moved().front().what.home_cgroup_id, cgroup.id());
+  EXPECT_EQ(await_home_of_moved(child.pid()), cgroup.id());
+}
+
+std::string comm_of(std::uint32_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  return name;
 }
 
 TEST_F(Sched, AProgramInTheMountNamespaceOfItsParentIsNotTold) {
@@ -316,24 +330,26 @@ TEST_F(Sched, AProgramInTheMountNamespaceOfItsParentIsNotTold) {
   const Cgroup elsewhere;
   Gate input;
   const Child child({.flags = CLONE_NEWUTS, .cgroup = cgroup.fd()}, [&] { return execute_cat(input); });
-  const auto comm = [&] {
-    std::ifstream file("/proc/" + std::to_string(child.pid()) + "/comm");
-    std::string name;
-    std::getline(file, name);
-    return name;
-  };
-  ASSERT_TRUE(eventually([&] { return comm() == "cat"; }));
+  ASSERT_TRUE(eventually([&] { return comm_of(child.pid()) == "cat"; }));
   // It stays what its parent is, wherever it is moved.
   elsewhere.take_in(child.pid());
-  const auto moved = [&] {
-    drain();
-    return seen<CgroupAttached>([&](const event::Meta&, const CgroupAttached& attached) {
-      return attached.moved_tgid == child.pid();
-    });
-  };
-  ASSERT_TRUE(eventually([&] { return !moved().empty(); }));
-  EXPECT_EQ(moved().front().what.home_cgroup_id, own_cgroup_id());
+  EXPECT_EQ(await_home_of_moved(child.pid()), own_cgroup_id());
   EXPECT_TRUE(seen_of<Exec>(child.pid()).empty());
+}
+
+// It takes over its leader's id, and stays what it is.
+TEST_F(Sched, AThreadThatExecutesAProgramKeepsItsUnit) {
+  start();
+  const Cgroup cgroup;
+  const Cgroup elsewhere;
+  Gate input;
+  const Child child({.cgroup = cgroup.fd()}, [&] {
+    std::thread([&] { execute_cat(input); }).join();
+    return 1;
+  });
+  ASSERT_TRUE(eventually([&] { return comm_of(child.pid()) == "cat"; }));
+  elsewhere.take_in(child.pid());
+  EXPECT_EQ(await_home_of_moved(child.pid()), own_cgroup_id());
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ struct Cause {
   const char* name;
 };
 constexpr std::array causes{
-    Cause{ISOSCOPE_TASK_COLLISION, "task_slot_collisions"},
+
     Cause{ISOSCOPE_TASK_FULL, "task_table_full"},
     Cause{ISOSCOPE_VCPU_FULL, "vcpu_table_full"},
     Cause{ISOSCOPE_EXIT_CELL_FULL, "exit_cells_full"},
