@@ -14,7 +14,7 @@ int BPF_PROG(handle_switch_task_namespaces, struct task_struct *task, struct nsp
 		return 0;
 	record = find_or_make_task(task);
 	if (record) {
-		record->announced_nsproxy = (__u64) new;
+		record->announced_key = namespaces_key(new);
 		record->deferrals = 0;
 	}
 	return 0;
@@ -39,6 +39,6 @@ int BPF_PROG(handle_perf_event_namespaces, struct task_struct *task)
 	report_namespaces(task, record, running_mechanism(current_task), ISOSCOPE_SEEN_AT_COMMIT);
 	/* Not before: preempted in between, the state check would take a legal change for one without a
 	 * system call. */
-	record->announced_nsproxy = 0;
+	record->announced_key = 0;
 	return 0;
 }

@@ -165,8 +165,8 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 	if (made)
 		return report_namespaces(child, of_child, ISOSCOPE_MECHANISM_CLONE, ISOSCOPE_SEEN_AT_FORK);
 	/* What the parent could not report yet (its record was dropped) is the child's to report as well. */
-	of_child->nsproxy = of_parent->nsproxy;
-	of_child->lost_nsproxy = of_parent->lost_nsproxy;
+	of_child->namespaces_key = of_parent->namespaces_key;
+	of_child->lost_key = of_parent->lost_key;
 	of_child->lost_mechanism = of_parent->lost_mechanism;
 	return 0;
 }
@@ -210,12 +210,12 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 		return;
 	end_vcpu(record);
 	end_vcpu(old);
-	record->nsproxy = old->nsproxy;
-	record->announced_nsproxy = old->announced_nsproxy;
+	record->namespaces_key = old->namespaces_key;
+	record->announced_key = old->announced_key;
 	record->namespaces = old->namespaces;
 	record->home_cgroup_id = old->home_cgroup_id;
 	record->lost_mechanism = old->lost_mechanism;
-	record->lost_nsproxy = old->lost_nsproxy;
+	record->lost_key = old->lost_key;
 	record->switched_in_ns = old->switched_in_ns;
 	free_task(old_tid);
 }

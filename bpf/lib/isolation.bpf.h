@@ -34,6 +34,7 @@ static __always_inline bool same_namespaces(const struct isoscope_ns_set *a, con
 static __noinline int report_namespaces(struct task_struct *task, struct task_record *record, __u32 mechanism,
 					__u32 seen_at)
 {
+	__u64 key = namespaces_key(task->nsproxy);
 	struct isoscope_namespaces *event;
 	struct isoscope_ns_set now;
 
@@ -41,20 +42,18 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	read_namespaces(task, &now);
 	record->deferrals = 0;
 	if (same_namespaces(&record->namespaces, &now)) {
-		record->nsproxy =
-		    (__u64)task->nsproxy; /* setns into the same namespaces makes a new nsproxy */
+		record->namespaces_key = key;
 		return 0;
 	}
 	count(ISOSCOPE_NAMESPACE_CHANGES);
 	/* What a dropped record would have said still holds; with a further change on top, no one mechanism
 	 * does. */
-	if (record->lost_nsproxy)
-		mechanism = record->lost_nsproxy == (__u64)task->nsproxy ? record->lost_mechanism
-									 : ISOSCOPE_MECHANISM_UNKNOWN;
+	if (record->lost_key)
+		mechanism = record->lost_key == key ? record->lost_mechanism : ISOSCOPE_MECHANISM_UNKNOWN;
 	event = reserve(security, struct isoscope_namespaces, ISOSCOPE_CLASS_SECURITY);
 	if (!event) {
 		record->lost_mechanism = mechanism;
-		record->lost_nsproxy = (__u64)task->nsproxy;
+		record->lost_key = key;
 		return 0;
 	}
 	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_NAMESPACES, ISOSCOPE_CLASS_SECURITY, task,
@@ -73,25 +72,32 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
 	submit_urgent(event);
 
-	record->nsproxy = (__u64)task->nsproxy;
+	record->namespaces_key = key;
 	record->namespaces = now;
 	record->lost_mechanism = 0;
-	record->lost_nsproxy = 0;
+	record->lost_key = 0;
 	return 0;
 }
 
-/* The state path. An exiting task has given its namespaces back: nsproxy is NULL from then on. */
+/*
+ * The state path: a compare of keys at every switch, of inums at exec and exit. An exiting task has given its
+ * namespaces back: nsproxy is NULL from then on.
+ */
 static __always_inline void check_namespaces(struct task_struct *task, struct task_record *record,
 					     __u32 seen_at)
 {
-	__u64 nsproxy = (__u64)task->nsproxy;
+	__u64 key;
 
-	if (nsproxy == record->nsproxy || !nsproxy)
+	if (!task->nsproxy)
 		return;
-	if (nsproxy == record->announced_nsproxy && record->deferrals < MAX_DEFERRALS &&
-	    seen_at == ISOSCOPE_SEEN_AT_SWITCH) {
-		record->deferrals++;
-		return;
+	if (seen_at == ISOSCOPE_SEEN_AT_SWITCH) {
+		key = namespaces_key(task->nsproxy);
+		if (key == record->namespaces_key)
+			return;
+		if (key == record->announced_key && record->deferrals < MAX_DEFERRALS) {
+			record->deferrals++;
+			return;
+		}
 	}
 	report_namespaces(task, record,
 			  knobs.legal_paths_watched ? ISOSCOPE_MECHANISM_NONE : ISOSCOPE_MECHANISM_UNKNOWN,

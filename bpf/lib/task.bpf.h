@@ -11,6 +11,30 @@ static __always_inline __u64 task_cgroup_id(struct task_struct *task)
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 }
 
+/* The one arithmetic that the verifier allows between two pointers. */
+#define POINTER_DIFFERENCE(a, b)                              \
+	({                                                    \
+		__u64 __difference = (__u64)(a) - (__u64)(b); \
+		barrier_var(__difference);                    \
+		__difference;                                 \
+	})
+
+/*
+ * Differs when the namespaces do. The address of the nsproxy would not do: setns frees the old one, and the
+ * one after the next is often made in its place. Two namespace objects in turn at one address, with all
+ * others the same, remain: exec and exit compare inums, whatever the key says.
+ */
+static __always_inline __u64 namespaces_key(struct nsproxy *nsproxy)
+{
+	__u64 key = POINTER_DIFFERENCE(nsproxy->mnt_ns, nsproxy->uts_ns);
+
+	key = key * 31 + POINTER_DIFFERENCE(nsproxy->uts_ns, nsproxy->ipc_ns);
+	key = key * 31 + POINTER_DIFFERENCE(nsproxy->ipc_ns, nsproxy->net_ns);
+	key = key * 31 + POINTER_DIFFERENCE(nsproxy->net_ns, nsproxy->pid_ns_for_children);
+	key = key * 31 + POINTER_DIFFERENCE(nsproxy->pid_ns_for_children, nsproxy->cgroup_ns);
+	return key * 31 + POINTER_DIFFERENCE(nsproxy->cgroup_ns, nsproxy->time_ns_for_children);
+}
+
 static __always_inline void read_namespaces(struct task_struct *task, struct isoscope_ns_set *set)
 {
 	struct nsproxy *nsproxy = BPF_CORE_READ(task, nsproxy);
@@ -43,13 +67,13 @@ static __always_inline void reset_record(struct task_record *record, struct task
 					 __u64 home_cgroup_id)
 {
 	record->vcpu = 0;
-	record->nsproxy = (__u64)task->nsproxy;
-	record->announced_nsproxy = 0;
+	record->namespaces_key = namespaces_key(task->nsproxy);
+	record->announced_key = 0;
 	read_namespaces(task, &record->namespaces);
 	record->home_cgroup_id = home_cgroup_id;
 	record->deferrals = 0;
 	record->lost_mechanism = 0;
-	record->lost_nsproxy = 0;
+	record->lost_key = 0;
 	record->switched_in_ns = bpf_ktime_get_ns(); /* it runs, since some time that is not known */
 	record->cgroup_id = 0;
 	record->cgroup_slot = 0;

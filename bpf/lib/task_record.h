@@ -9,15 +9,15 @@ struct task_record {
 	__u32 tid;  /* whose record this is; 0: free. Taken by compare-and-swap */
 	__u32 vcpu; /* index into `vcpus`; 0: no vCPU thread so far */
 
-	/* isolation: pointers are compared for a change only, inums tell what changed */
-	__u64 nsproxy;
-	__u64 announced_nsproxy; /* by switch_task_namespaces: a system call is about to commit it */
+	/* isolation: keys (see namespaces_key) are compared for a change only, inums tell what changed */
+	__u64 namespaces_key;
+	__u64 announced_key; /* by switch_task_namespaces: a system call is about to commit it */
 	struct isoscope_ns_set namespaces;
 	__u64 home_cgroup_id; /* see struct isoscope_namespaces */
 	__u8 deferrals;	      /* how often the state check waited for an announced change to be committed */
 	__u8 lost_mechanism;  /* of a change whose record was dropped: said when it is reported after all */
 	__u8 pad[6];
-	__u64 lost_nsproxy; /* what that change led to */
+	__u64 lost_key; /* what that change led to */
 
 	/* scheduling */
 	__u64 switched_in_ns; /* 0: it does not run */
