@@ -40,7 +40,8 @@ const isoscope_hist_tables& bucket_tables() {
 
 std::size_t bucket_of(std::uint64_t duration_ns) {
   const isoscope_hist_tables& tables = bucket_tables();
-  if (duration_ns <= tables.floor_ns[1]) {
+  constexpr std::uint64_t in_first_bucket = 64;  // the whole nanoseconds up to b(1)
+  if (duration_ns <= in_first_bucket) {
     return 0;
   }
   const std::uint64_t below = duration_ns - 1;
