@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/mman.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
+#include <type_traits>
 
 #include "base/unique_fd.h"
 #include "event/record.h"
@@ -36,6 +38,22 @@ class Gate {
  private:
   base::UniqueFd read_;
   base::UniqueFd write_;
+};
+
+// A value that children see and write too.
+template <typename T>
+class Shared {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  Shared() : memory_(::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  ~Shared() { ::munmap(memory_, sizeof(T)); }
+  T& operator*() const { return *static_cast<T*>(memory_); }
+
+ private:
+  void* memory_;
 };
 
 // A process that runs `body` and exits with what it returns. Killed and reaped with the object.
