@@ -230,7 +230,6 @@ TEST_F(Isolation, ANewUserNamespaceAloneIsTold) {
 TEST_F(Isolation, SetnsIntoTheSameNamespaceIsNoRecord) {
   constexpr int times = 20;
   start();
-  const std::uint64_t checks = counter(ISOSCOPE_NAMESPACE_CHECKS);
   const Gate changed, go, end;
   const Shared<std::uint64_t> slept;
   const Child child([&] {
@@ -260,7 +259,6 @@ TEST_F(Isolation, SetnsIntoTheSameNamespaceIsNoRecord) {
   const auto records = seen_of<NamespacesChanged>(child.pid());
   ASSERT_EQ(records.size(), 1U);
   expect_only_changed({NamespaceType::uts}, records.front().what);
-  EXPECT_GE(counter(ISOSCOPE_NAMESPACE_CHECKS), checks + times) << "not each setns was looked at";
 }
 
 TEST_F(Isolation, OutAndInAgainAreTwoRecords) {

@@ -20,7 +20,7 @@ std::string& first_warning() {
 }
 
 // The verifier's answers are as long as they like.
-std::string format_message(const char* format, va_list arguments) {
+[[gnu::format(printf, 1, 0)]] std::string format_message(const char* format, va_list arguments) {
   va_list again;
   va_copy(again, arguments);
   const int length = std::vsnprintf(nullptr, 0, format, arguments);
@@ -33,7 +33,8 @@ std::string format_message(const char* format, va_list arguments) {
   return message;
 }
 
-int on_message(libbpf_print_level level, const char* format, va_list arguments) {
+[[gnu::format(printf, 2, 0)]] int on_message(libbpf_print_level level, const char* format,
+                                             va_list arguments) {
   if (level == LIBBPF_DEBUG && !base::log::enabled(base::log::Level::debug)) {
     return 0;
   }

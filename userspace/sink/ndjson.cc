@@ -80,9 +80,8 @@ void add_histogram(Json& json, const aggregate::DurationStats& stats) {
   const auto last = std::find_if(stats.buckets.rbegin(), stats.buckets.rend(), filled).base();
   JsonObject object(json, "hist");
   object.number("scale", ISOSCOPE_HIST_SCALE);
-  object.signed_number("offset", first == stats.buckets.end()
-                                     ? 0
-                                     : std::int64_t{ISOSCOPE_HIST_OFFSET} + (first - stats.buckets.begin()));
+  constexpr int lowest = ISOSCOPE_HIST_OFFSET;
+  object.signed_number("offset", first == stats.buckets.end() ? 0 : lowest + (first - stats.buckets.begin()));
   object.key("counts");
   json.writer.StartArray();
   for (auto bucket = first; bucket < last; ++bucket) {
