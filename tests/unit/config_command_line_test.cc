@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -306,7 +307,8 @@ TEST(WrongCommandLine, Values) {
 
 class WithFile : public testing::Test {
  protected:
-  WithFile() : path_(testing::TempDir() + "isoscope_config_test.yaml") {}
+  // Tests run beside each other, each in a process of its own.
+  WithFile() : path_(testing::TempDir() + "isoscope_config_" + std::to_string(::getpid()) + ".yaml") {}
   ~WithFile() override { std::remove(path_.c_str()); }
 
   const char* write(const std::string& text) {
