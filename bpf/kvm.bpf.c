@@ -8,9 +8,11 @@
 #include "lib/maps.bpf.h"
 #include "lib/compat.bpf.h"
 #include "lib/emit.bpf.h"
+#include "lib/exit_split.bpf.h"
 #include "lib/histogram.bpf.h"
 #include "lib/task.bpf.h"
 
+/* Returns the index of a new one, or 0. */
 static __noinline __u32 make_vcpu(struct task_struct *task, struct task_record *record, __u32 vcpu_id,
 				  __u32 isa)
 {
@@ -94,35 +96,61 @@ static __always_inline __u32 count_exit(struct isoscope_vcpu *vcpu, __u32 reason
 	return 0;
 }
 
-static __always_inline int on_exit(__u32 reason, __u32 vcpu_id, __u32 isa)
+/* The vCPU of this thread; at its first exit a new one. */
+static __always_inline struct isoscope_vcpu *find_or_make_vcpu(__u32 vcpu_id, __u32 isa)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_record *record = find_or_make_task(task);
-	struct isoscope_vcpu *vcpu;
+	struct isoscope_vcpu *vcpu = NULL;
 	__u32 index;
 
-	if (!record) {
-		count(ISOSCOPE_EXIT_UNTRACKED);
-		return 0;
+	if (record) {
+		index = record->vcpu;
+		if (!index)
+			index = make_vcpu(task, record, vcpu_id, isa);
+		if (index)
+			vcpu = bpf_map_lookup_elem(&vcpus, &index);
 	}
-	index = record->vcpu;
-	if (!index)
-		index = make_vcpu(task, record, vcpu_id, isa);
-	vcpu = bpf_map_lookup_elem(&vcpus, &index);
-	if (!index || !vcpu) {
+	if (!vcpu) {
 		count(ISOSCOPE_EXIT_UNTRACKED);
-		return 0;
+		return NULL;
 	}
-	if (record->exit_ns)
-		vcpu->unmatched_exits++;
-	record->exit_cell = count_exit(vcpu, reason);
-	record->exit_reason = reason;
-	record->exit_ns = bpf_ktime_get_ns();
-	return 0;
+	/* gVisor's threads take turns with their vCPUs. The row is the thread's, under the last one it ran.
+	 */
+	if (vcpu->vcpu_id != vcpu_id)
+		vcpu->vcpu_id = vcpu_id;
+	return vcpu;
 }
 
-static __always_inline void stream_exit(struct task_struct *task, struct task_record *record,
-					struct isoscope_vcpu *vcpu, __u64 now, __u64 duration_ns)
+/* The vCPU of this thread; NULL before its first exit, or if that was counted as untracked. */
+static __always_inline struct isoscope_vcpu *find_vcpu(struct task_struct *task)
+{
+	struct task_record *record = find_task(task->pid);
+
+	return record ? vcpu_of(record) : NULL;
+}
+
+static __always_inline void begin_exit(struct isoscope_vcpu *vcpu, __u32 reason, __u64 guest_rip)
+{
+	struct isoscope_pending_exit *pending = &vcpu->pending;
+
+	if (pending->start_ns)
+		vcpu->unmatched_exits++;
+	if (pending->divided)
+		split_clear(pending);
+	pending->cell = count_exit(vcpu, reason);
+	pending->reason = reason;
+	pending->guest_rip = guest_rip;
+	pending->start_ns = bpf_ktime_get_ns();
+}
+
+static __always_inline bool streams_exits(void)
+{
+	return knobs.stream_exits || knobs.slow_exit_ns;
+}
+
+static __always_inline void stream_exit(struct task_struct *task, struct isoscope_vcpu *vcpu, __u64 now,
+					__u64 duration_ns)
 {
 	struct isoscope_vm_exit *event = reserve(data, struct isoscope_vm_exit, ISOSCOPE_CLASS_EXIT);
 
@@ -130,13 +158,15 @@ static __always_inline void stream_exit(struct task_struct *task, struct task_re
 		return;
 	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_VM_EXIT, ISOSCOPE_CLASS_EXIT, task,
 		    vcpu->cgroup_id, now);
-	event->start_ns = record->exit_ns;
+	event->start_ns = vcpu->pending.start_ns;
 	event->duration_ns = duration_ns;
+	event->split = vcpu->pending.split;
+	event->guest_rip = vcpu->pending.guest_rip;
 	event->vcpu_id = vcpu->vcpu_id;
 	event->isa = vcpu->isa;
-	event->reason = record->exit_reason;
+	event->reason = vcpu->pending.reason;
 	event->pad = 0;
-	submit_data(event);
+	submit_data(event, sizeof(*event));
 }
 
 static __always_inline void add_duration(struct isoscope_exit_cell *cell, __u64 duration_ns)
@@ -160,38 +190,84 @@ static __always_inline void add_duration(struct isoscope_exit_cell *cell, __u64 
 		cell->buckets[bucket]++;
 }
 
+/* Of the pending exit; the index may be of another vCPU's only if memory was overwritten. */
+static __always_inline struct isoscope_exit_cell *pending_cell(struct isoscope_vcpu *vcpu)
+{
+	__u32 index = vcpu->pending.cell;
+
+	return index ? bpf_map_lookup_elem(&exit_cells, &index) : NULL;
+}
+
 static __always_inline int on_entry(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_record *record = find_task(task->pid);
+	struct isoscope_vcpu *vcpu = find_vcpu(task);
 	struct isoscope_exit_cell *cell;
-	struct isoscope_vcpu *vcpu;
 	__u64 now, duration_ns;
-	__u32 index;
 
-	if (!record || !record->vcpu)
-		return 0; /* its first entry, or counted as untracked at the exit */
-	index = record->vcpu;
-	vcpu = bpf_map_lookup_elem(&vcpus, &index);
 	if (!vcpu)
-		return 0;
-	if (!record->exit_ns) {
+		return 0; /* its first entry, or counted as untracked at the exit */
+	if (!vcpu->pending.start_ns) {
 		vcpu->unmatched_entries++;
 		return 0;
 	}
 	now = bpf_ktime_get_ns();
-	duration_ns = now - record->exit_ns;
-	index = record->exit_cell;
-	cell = bpf_map_lookup_elem(&exit_cells, &index);
-	if (index && cell) {
+	duration_ns = now - vcpu->pending.start_ns;
+	if (vcpu->pending.divided)
+		split_finish(&vcpu->pending, duration_ns, now);
+	cell = pending_cell(vcpu);
+	if (cell) {
+		/* First, so that a reader in between has too many parts and not too much of the kernel's. */
+		if (vcpu->pending.divided)
+			split_add(&cell->split, &vcpu->pending.split);
 		add_duration(cell, duration_ns);
 	} else {
+		split_add(&vcpu->other_split, &vcpu->pending.split);
 		vcpu->other_finished++;
 		vcpu->other_sum_ns += duration_ns;
 	}
 	if (knobs.stream_exits || (knobs.slow_exit_ns && duration_ns >= knobs.slow_exit_ns))
-		stream_exit(task, record, vcpu, now, duration_ns);
-	record->exit_ns = 0;
+		stream_exit(task, vcpu, now, duration_ns);
+	vcpu->pending.start_ns = 0;
+	return 0;
+}
+
+/* The exit that this thread is in, or NULL. */
+static __always_inline struct isoscope_pending_exit *current_exit(void)
+{
+	struct isoscope_vcpu *vcpu = find_vcpu(bpf_get_current_task_btf());
+
+	return vcpu && vcpu->pending.start_ns ? &vcpu->pending : NULL;
+}
+
+static __always_inline int on_userspace_exit(void)
+{
+	struct isoscope_pending_exit *pending = current_exit();
+
+	if (pending)
+		split_enter_userspace(pending, bpf_ktime_get_ns());
+	return 0;
+}
+
+static __always_inline int on_wakeup(__u64 halt_ns)
+{
+	struct isoscope_pending_exit *pending = current_exit();
+
+	if (pending)
+		split_end_halt(pending, halt_ns, bpf_ktime_get_ns());
+	return 0;
+}
+
+static __always_inline int on_nested_exit(void)
+{
+	struct isoscope_vcpu *vcpu = find_vcpu(bpf_get_current_task_btf());
+	struct isoscope_exit_cell *cell;
+
+	if (!vcpu || !vcpu->pending.start_ns)
+		return 0;
+	cell = pending_cell(vcpu);
+	if (cell)
+		cell->nested++;
 	return 0;
 }
 
@@ -199,46 +275,57 @@ static __always_inline int on_entry(void)
  * Fast path. TP_PROTO(struct kvm_vcpu *vcpu, u32 isa), since 0a62a0319abb (5.16). The program of the vendor
  * module that is loaded is the only one turned on: a vCPU is a vcpu_svm only under kvm_amd.
  */
-static __always_inline int on_exit_of(struct kvm_vcpu *vcpu, __u32 isa, bool read, __u32 reason)
+static __always_inline int on_unread_exit(struct isoscope_vcpu *vcpu)
 {
-	if (!read) {
-		count(ISOSCOPE_REASON_UNREAD);
-		reason = ISOSCOPE_REASON_UNREADABLE;
-	}
-	return on_exit(reason, BPF_CORE_READ(vcpu, vcpu_id), isa);
+	count(ISOSCOPE_REASON_UNREAD);
+	begin_exit(vcpu, ISOSCOPE_REASON_UNREADABLE, 0);
+	return 0;
 }
 
 SEC("?tp_btf/kvm_exit")
-int BPF_PROG(handle_kvm_exit_svm, struct kvm_vcpu *vcpu, __u32 isa)
+int BPF_PROG(handle_kvm_exit_svm, struct kvm_vcpu *kvm_vcpu, __u32 isa)
 {
+	struct isoscope_vcpu *vcpu;
 	__u32 reason = 0;
-	bool read;
 
-	if (!vcpu) /* 6.12 takes the argument for one that may be NULL */
+	if (!kvm_vcpu) /* 6.12 takes the argument for one that may be NULL */
 		return 0;
-	read = isa == ISOSCOPE_ISA_SVM && read_svm_reason(vcpu, &reason);
-	return on_exit_of(vcpu, isa, read, reason);
-}
-
-SEC("?tp_btf/kvm_exit")
-int BPF_PROG(handle_kvm_exit_vmx, struct kvm_vcpu *vcpu, __u32 isa)
-{
-	__u32 reason = 0;
-	bool read;
-
+	vcpu = find_or_make_vcpu(kvm_vcpu->vcpu_id, isa);
 	if (!vcpu)
 		return 0;
-	read = isa == ISOSCOPE_ISA_VMX && read_vmx_reason(vcpu, &reason);
-	return on_exit_of(vcpu, isa, read, reason & (0xffff | ISOSCOPE_REASON_FAILED_ENTRY));
+	if (isa != ISOSCOPE_ISA_SVM || !read_svm_reason(kvm_vcpu, &vcpu->svm, &reason))
+		return on_unread_exit(vcpu);
+	begin_exit(vcpu, reason, streams_exits() ? read_svm_rip(kvm_vcpu) : 0);
+	return 0;
+}
+
+SEC("?tp_btf/kvm_exit")
+int BPF_PROG(handle_kvm_exit_vmx, struct kvm_vcpu *kvm_vcpu, __u32 isa)
+{
+	struct isoscope_vcpu *vcpu;
+	__u32 reason = 0;
+
+	if (!kvm_vcpu)
+		return 0;
+	vcpu = find_or_make_vcpu(kvm_vcpu->vcpu_id, isa);
+	if (!vcpu)
+		return 0;
+	if (isa != ISOSCOPE_ISA_VMX || !read_vmx_reason(kvm_vcpu, &reason))
+		return on_unread_exit(vcpu);
+	begin_exit(vcpu, reason & (0xffff | ISOSCOPE_REASON_FAILED_ENTRY), 0);
+	return 0;
 }
 
 /* Another vendor module (a paravirtual host): the exits are counted and timed, the reason is not guessed. */
 SEC("?tp_btf/kvm_exit")
-int BPF_PROG(handle_kvm_exit_other, struct kvm_vcpu *vcpu, __u32 isa)
+int BPF_PROG(handle_kvm_exit_other, struct kvm_vcpu *kvm_vcpu, __u32 isa)
 {
-	if (!vcpu)
+	struct isoscope_vcpu *vcpu;
+
+	if (!kvm_vcpu)
 		return 0;
-	return on_exit_of(vcpu, isa, false, 0);
+	vcpu = find_or_make_vcpu(kvm_vcpu->vcpu_id, isa);
+	return vcpu ? on_unread_exit(vcpu) : 0;
 }
 
 /* An argument that changed often (5.10, 6.9): used as "an entry happened" only. */
@@ -246,6 +333,39 @@ SEC("?tp_btf/kvm_entry")
 int BPF_PROG(handle_kvm_entry)
 {
 	return on_entry();
+}
+
+/* TP_PROTO(__u32 reason, int errno): KVM_RUN returns to the VMM. */
+SEC("?tp_btf/kvm_userspace_exit")
+int BPF_PROG(handle_kvm_userspace_exit)
+{
+	return on_userspace_exit();
+}
+
+/* KVM_RUN begins. Without fentry the time in the VMM is taken to last until the entry, some 100 ns longer. */
+SEC("?fentry/kvm_arch_vcpu_ioctl_run")
+int BPF_PROG(handle_kvm_arch_vcpu_ioctl_run)
+{
+	struct isoscope_pending_exit *pending = current_exit();
+
+	if (pending)
+		split_leave_userspace(pending, bpf_ktime_get_ns());
+	return 0;
+}
+
+/* TP_PROTO(__u64 ns, bool waited, bool valid): a halt is over, `ns` with its polling (kvm_vcpu_halt). */
+SEC("?tp_btf/kvm_vcpu_wakeup")
+int BPF_PROG(handle_kvm_vcpu_wakeup, __u64 ns)
+{
+	return on_wakeup(ns);
+}
+
+/* TP_PROTO(struct kvm_vcpu *vcpu, u32 isa): the exit was one of a guest of the guest. Comes after kvm_exit.
+ */
+SEC("?tp_btf/kvm_nested_vmexit")
+int BPF_PROG(handle_kvm_nested_vmexit)
+{
+	return on_nested_exit();
 }
 
 /*
@@ -257,17 +377,35 @@ int BPF_PROG(handle_kvm_entry)
  */
 #define KEEP_FOR_PERF 1
 
+static __always_inline __u32 classic_u32(void *ctx, __u32 offset)
+{
+	__u32 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), ctx + offset);
+	return value;
+}
+
+static __always_inline __u64 classic_u64(void *ctx, __u32 offset)
+{
+	__u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), ctx + offset);
+	return value;
+}
+
 SEC("?tp/kvm/kvm_exit")
 int handle_kvm_exit_classic(void *ctx)
 {
-	__u32 reason = 0, vcpu_id = 0, isa = 0;
+	__u32 reason = classic_u32(ctx, knobs.classic_reason_offset);
+	__u32 isa = classic_u32(ctx, knobs.classic_isa_offset);
+	struct isoscope_vcpu *vcpu;
 
-	bpf_probe_read_kernel(&reason, sizeof(reason), ctx + knobs.classic_reason_offset);
-	bpf_probe_read_kernel(&vcpu_id, sizeof(vcpu_id), ctx + knobs.classic_vcpu_offset);
-	bpf_probe_read_kernel(&isa, sizeof(isa), ctx + knobs.classic_isa_offset);
+	vcpu = find_or_make_vcpu(classic_u32(ctx, knobs.classic_vcpu_offset), isa);
+	if (!vcpu)
+		return KEEP_FOR_PERF;
 	if (isa == ISOSCOPE_ISA_VMX)
 		reason &= 0xffff | ISOSCOPE_REASON_FAILED_ENTRY;
-	on_exit(reason, vcpu_id, isa);
+	begin_exit(vcpu, reason, streams_exits() ? classic_u64(ctx, knobs.classic_rip_offset) : 0);
 	return KEEP_FOR_PERF;
 }
 
@@ -275,5 +413,26 @@ SEC("?tp/kvm/kvm_entry")
 int handle_kvm_entry_classic(void *ctx)
 {
 	on_entry();
+	return KEEP_FOR_PERF;
+}
+
+SEC("?tp/kvm/kvm_userspace_exit")
+int handle_kvm_userspace_exit_classic(void *ctx)
+{
+	on_userspace_exit();
+	return KEEP_FOR_PERF;
+}
+
+SEC("?tp/kvm/kvm_vcpu_wakeup")
+int handle_kvm_vcpu_wakeup_classic(void *ctx)
+{
+	on_wakeup(classic_u64(ctx, knobs.classic_wakeup_ns_offset));
+	return KEEP_FOR_PERF;
+}
+
+SEC("?tp/kvm/kvm_nested_vmexit")
+int handle_kvm_nested_vmexit_classic(void *ctx)
+{
+	on_nested_exit();
 	return KEEP_FOR_PERF;
 }

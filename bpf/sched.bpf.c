@@ -3,6 +3,7 @@
 #include "lib/maps.bpf.h"
 #include "lib/compat.bpf.h"
 #include "lib/emit.bpf.h"
+#include "lib/exit_split.bpf.h"
 #include "lib/isolation.bpf.h"
 #include "lib/task.bpf.h"
 
@@ -70,7 +71,7 @@ static __always_inline void stream_switch(struct task_struct *prev, struct task_
 	event->prev_state = prev_state;
 	event->voluntary = voluntary;
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
-	submit_data(event);
+	submit_data(event, sizeof(*event));
 }
 
 static __always_inline void switch_out(struct task_struct *prev, struct task_struct *next, __u64 now,
@@ -89,6 +90,7 @@ static __always_inline void switch_out(struct task_struct *prev, struct task_str
 	else if (!record->switched_in_ns)
 		count(ISOSCOPE_SWITCH_UNPAIRED);
 	record->switched_in_ns = 0;
+	split_switched_out(record, now, !voluntary);
 	counters_of = cgroup_counters(record, cgroup_id);
 	if (counters_of) {
 		__sync_fetch_and_add(voluntary ? &counters_of->voluntary : &counters_of->involuntary, 1);
@@ -116,8 +118,10 @@ static __always_inline int on_switch(bool preempt, struct task_struct *prev, str
 		switch_out(prev, next, now, !preempt && prev_state, prev_state);
 	if (next->pid) {
 		record = find_or_make_task(next);
-		if (record)
+		if (record) {
 			record->switched_in_ns = now;
+			split_switched_in(record, now);
+		}
 	}
 	return 0;
 }
@@ -136,6 +140,25 @@ SEC("?tp_btf/sched_switch")
 int BPF_PROG(handle_sched_switch_no_state, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	return on_switch(preempt, prev, next, task_state(prev));
+}
+
+/*
+ * TP_PROTO(struct task_struct *p). Attached with the kvm programs, for vCPU threads: from here on such a
+ * thread waits for a CPU. Not sched_waking, which comes before the waker has made sure that the task sleeps
+ * at all: this one holds the run queue's lock, so it can fall neither into a switch nor before one.
+ */
+SEC("?tp_btf/sched_wakeup")
+int BPF_PROG(handle_sched_wakeup, struct task_struct *task)
+{
+	struct task_record *record = find_task(task->pid);
+	struct isoscope_vcpu *vcpu;
+
+	if (!record || !record->vcpu)
+		return 0;
+	vcpu = vcpu_of(record);
+	if (vcpu && vcpu->pending.off_cpu && !vcpu->pending.runnable_ns)
+		vcpu->pending.runnable_ns = bpf_ktime_get_ns();
+	return 0;
 }
 
 /*
@@ -189,15 +212,14 @@ static __always_inline void report_exec(struct task_struct *task, struct task_re
 
 static __always_inline void end_vcpu(struct task_record *record)
 {
-	__u32 index = record->vcpu;
-	struct isoscope_vcpu *vcpu = bpf_map_lookup_elem(&vcpus, &index);
+	struct isoscope_vcpu *vcpu = vcpu_of(record);
 
-	if (!index || !vcpu)
+	if (!vcpu)
 		return;
-	if (record->exit_ns)
+	if (vcpu->pending.start_ns)
 		vcpu->unmatched_exits++;
 	record->vcpu = 0;
-	record->exit_ns = 0;
+	vcpu->pending.start_ns = 0;
 	vcpu->state = ISOSCOPE_VCPU_DEAD;
 }
 

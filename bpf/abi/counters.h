@@ -6,6 +6,7 @@
 #ifndef ISOSCOPE_ABI_COUNTERS_H
 #define ISOSCOPE_ABI_COUNTERS_H
 
+#include "event.h"
 #include "histogram.h"
 #include "layout.h"
 
@@ -15,14 +16,16 @@
  * `buckets`.
  */
 struct isoscope_exit_cell {
-	__u64 exits;  /* counted at kvm_exit; the last one of a vCPU never has an entry */
-	__u64 sum_ns; /* of finished exits, as are the buckets, min and max */
+	/* Modulo 2^32, as the buckets are: fewer happen within a window. */
+	__u32 exits;  /* counted at kvm_exit; the last one of a vCPU never has an entry */
+	__u32 nested; /* of which came from a guest of the guest (kvm_nested_vmexit) */
+	__u64 sum_ns; /* of finished exits, as are the split, the buckets, min and max */
 	__u64 min_ns; /* min and max are of the window `window`, and stale in any other */
 	__u64 max_ns;
 	__u32 window;
 	__u32 reason;
-	__u64 pad[3];
-	__u32 buckets[ISOSCOPE_HIST_BUCKETS]; /* modulo 2^32: fewer finish within a window */
+	struct isoscope_split split;
+	__u32 buckets[ISOSCOPE_HIST_BUCKETS];
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_exit_cell, 1024);
 
@@ -40,6 +43,36 @@ enum isoscope_vcpu_state {
 	ISOSCOPE_VCPU_DEAD = 2, /* the thread has ended; userspace takes the last reading and frees it */
 };
 
+/*
+ * The exit that a vCPU is in. For the programs alone: they write it in the vCPU's thread, save for
+ * `runnable_ns` (see handle_sched_wakeup).
+ */
+struct isoscope_pending_exit {
+	__u64 start_ns; /* 0: none */
+	__u32 cell;	/* index into `exit_cells`; 0: counted in `other` */
+	__u32 reason;
+	/* Set when any part of `split` or `userspace_since_ns` is: most exits are handled in the kernel at
+	 * once. */
+	__u32 divided;
+	__u32 off_cpu;		  /* the thread was switched out, and not in again */
+	__u64 runnable_ns;	  /* off_cpu: since when it could run; 0: it sleeps */
+	__u64 userspace_since_ns; /* 0: it is in the kernel */
+	__u64 phase_preempted_ns; /* split.preempted_ns when the present phase began */
+	struct isoscope_split split;
+	__u64 guest_rip;
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_pending_exit, 80);
+
+/* The programs' own: see read_svm_reason. Addresses are compared and read from, and leave the maps nowhere.
+ */
+struct isoscope_svm_cache {
+	__u64 vcpu;
+	__u64 vmcb;
+	__u32 hflags;
+	__u32 pad;
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_svm_cache, 24);
+
 struct isoscope_vcpu {
 	__u32 state;
 	__u32 vcpu_id;
@@ -54,9 +87,12 @@ struct isoscope_vcpu {
 	__u64 other_exits;	 /* no cell was free, or the hash of two reasons collided */
 	__u64 other_finished;
 	__u64 other_sum_ns;
+	struct isoscope_split other_split;
+	struct isoscope_pending_exit pending;
+	struct isoscope_svm_cache svm;
 	__u16 cells[ISOSCOPE_REASON_ENTRIES]; /* 0: none; else an index into `exit_cells` */
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_vcpu, 592);
+ISOSCOPE_ASSERT_SIZE(isoscope_vcpu, 720);
 
 /* Context switches of the tasks of one cgroup. Slot 0 is `other`: everything that found no slot. */
 struct isoscope_cgroup_sched {

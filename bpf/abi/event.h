@@ -43,17 +43,30 @@ struct isoscope_event_header {
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_event_header, 32);
 
+/*
+ * Where the time of exits went. What is left of their duration is `kernel`: handling, and blocking that was
+ * neither a halt nor in the VMM.
+ */
+struct isoscope_split {
+	__u64 halted_ns;    /* the vCPU waited for an event: polled or slept (kvm_vcpu_wakeup) */
+	__u64 userspace_ns; /* the thread was in its VMM, running or asleep */
+	__u64 preempted_ns; /* it could have run, and another task had its CPU */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_split, 24);
+
 /* One finished VM exit: from kvm_exit to the next kvm_entry of the same thread. */
 struct isoscope_vm_exit {
 	struct isoscope_event_header header;
 	__u64 start_ns;
 	__u64 duration_ns;
+	struct isoscope_split split;
+	__u64 guest_rip; /* where the guest was; 0: not known */
 	__u32 vcpu_id;
 	__u32 isa; /* enum isoscope_isa */
 	__u32 reason;
 	__u32 pad;
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_vm_exit, 64);
+ISOSCOPE_ASSERT_SIZE(isoscope_vm_exit, 96);
 
 /* KVM's own numbers (arch/x86/include/asm/kvm_host.h: KVM_ISA_VMX, KVM_ISA_SVM). */
 enum isoscope_isa { ISOSCOPE_ISA_UNKNOWN = 0, ISOSCOPE_ISA_VMX = 1, ISOSCOPE_ISA_SVM = 2 };

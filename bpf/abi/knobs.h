@@ -21,9 +21,12 @@ struct isoscope_knobs {
 	__u32 classic_reason_offset;
 	__u32 classic_vcpu_offset;
 	__u32 classic_isa_offset;
+	__u32 classic_rip_offset;
+	/* And of `ns` in the classic kvm:kvm_vcpu_wakeup record. */
+	__u32 classic_wakeup_ns_offset;
 	__u32 pad2;
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_knobs, 48);
+ISOSCOPE_ASSERT_SIZE(isoscope_knobs, 56);
 
 /* The one entry of the map `control`. */
 struct isoscope_control {

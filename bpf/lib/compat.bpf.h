@@ -45,16 +45,36 @@ static __always_inline bool read_vmx_reason(struct kvm_vcpu *vcpu, __u32 *reason
 	return !bpf_core_read(reason, sizeof(*reason), &vmx->exit_reason);
 }
 
-/* exit_code is 32 bits wide, 64 from 6.20 on: negative means invalid, and the low half is the code either
- * way. */
-static __always_inline bool read_svm_reason(struct kvm_vcpu *vcpu, __u32 *reason)
+/*
+ * exit_code is 32 bits wide, 64 from 6.20 on: negative means invalid, and the low half is the code either
+ * way.
+ *
+ * Where the VMCB is, is remembered, as each read through a pointer costs about 95 instructions. svm->vmcb
+ * changes when the vCPU enters or leaves its own guest (svm_switch_vmcb), and so does a bit of hflags.
+ */
+static __always_inline bool read_svm_reason(struct kvm_vcpu *vcpu, struct isoscope_svm_cache *cache,
+					    __u32 *reason)
 {
 	struct vcpu_svm *svm = (void *)vcpu;
 	struct vmcb *vmcb;
 
-	if (bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb))
-		return false;
+	if (cache->vcpu != (__u64)vcpu || cache->hflags != vcpu->arch.hflags) {
+		if (bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb))
+			return false;
+		cache->vcpu = (__u64)vcpu;
+		cache->hflags = vcpu->arch.hflags;
+		cache->vmcb = (__u64)vmcb;
+	}
+	vmcb = (struct vmcb *)cache->vmcb;
 	return !bpf_core_read(reason, sizeof(*reason), &vmcb->control.exit_code);
+}
+
+/* KVM copies it from the VMCB after every run; of an encrypted guest (SEV-ES) it cannot. 0: not known. */
+static __always_inline __u64 read_svm_rip(struct kvm_vcpu *vcpu)
+{
+	const int rip = 16; /* VCPU_REGS_RIP */
+
+	return vcpu->arch.guest_state_protected ? 0 : vcpu->arch.regs[rip];
 }
 
 /*

@@ -46,11 +46,15 @@ static __always_inline void count_dropped(__u16 event_class)
  * Wake-ups cost about 1.4 us each when the reader sleeps: data is read in bulk, on a timer or when enough has
  * come together. Crossings and first exits wake it at once, the rest of the security ring by the timer.
  */
-static __always_inline void submit_data(void *record)
+static __always_inline void submit_data(void *record, __u64 size)
 {
 	__u64 waiting = bpf_ringbuf_query(&data, BPF_RB_AVAIL_DATA);
+	/* Only by the record that crosses the mark. A wake-up is an interrupt to this CPU: one with every
+	 * kvm_entry would throw the guest out at once, for another record and another wake-up, and so on. */
+	bool crosses =
+	    waiting >= knobs.wakeup_bytes && waiting - size - BPF_RINGBUF_HDR_SZ < knobs.wakeup_bytes;
 
-	bpf_ringbuf_submit(record, waiting >= knobs.wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record, crosses ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline void submit_urgent(void *record)

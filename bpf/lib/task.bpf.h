@@ -77,9 +77,6 @@ static __always_inline void reset_record(struct task_record *record, struct task
 	record->switched_in_ns = bpf_ktime_get_ns(); /* it runs, since some time that is not known */
 	record->cgroup_id = 0;
 	record->cgroup_slot = 0;
-	record->exit_cell = 0;
-	record->exit_ns = 0;
-	record->exit_reason = 0;
 }
 
 /*

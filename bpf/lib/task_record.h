@@ -23,13 +23,8 @@ struct task_record {
 	__u64 switched_in_ns; /* 0: it does not run */
 	__u64 cgroup_id;      /* whose slot `cgroup_slot` is */
 	__u32 cgroup_slot;
-
-	/* the pending VM exit */
-	__u32 exit_cell; /* index into `exit_cells`; 0: counted in `other` */
-	__u64 exit_ns;	 /* 0: none pending */
-	__u32 exit_reason;
 	__u32 pad2;
 };
-ISOSCOPE_ASSERT_SIZE(task_record, 120);
+ISOSCOPE_ASSERT_SIZE(task_record, 104);
 
 #endif

@@ -53,7 +53,11 @@ const std::map<std::string, Layout> abi{
     {"isoscope_vm_exit", {sizeof(isoscope_vm_exit), {
         MEMBER(isoscope_vm_exit, header), MEMBER(isoscope_vm_exit, start_ns),
         MEMBER(isoscope_vm_exit, duration_ns), MEMBER(isoscope_vm_exit, vcpu_id),
-        MEMBER(isoscope_vm_exit, isa), MEMBER(isoscope_vm_exit, reason), MEMBER(isoscope_vm_exit, pad)}}},
+        MEMBER(isoscope_vm_exit, isa), MEMBER(isoscope_vm_exit, reason), MEMBER(isoscope_vm_exit, pad),
+        MEMBER(isoscope_vm_exit, split), MEMBER(isoscope_vm_exit, guest_rip)}}},
+    {"isoscope_split", {sizeof(isoscope_split), {
+        MEMBER(isoscope_split, halted_ns), MEMBER(isoscope_split, userspace_ns),
+        MEMBER(isoscope_split, preempted_ns)}}},
     {"isoscope_switch", {sizeof(isoscope_switch), {
         MEMBER(isoscope_switch, header), MEMBER(isoscope_switch, ran_ns),
         MEMBER(isoscope_switch, next_cgroup_id), MEMBER(isoscope_switch, next_tgid),
@@ -86,14 +90,24 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_exit_cell, exits), MEMBER(isoscope_exit_cell, sum_ns),
         MEMBER(isoscope_exit_cell, min_ns), MEMBER(isoscope_exit_cell, max_ns),
         MEMBER(isoscope_exit_cell, window), MEMBER(isoscope_exit_cell, reason),
-        MEMBER(isoscope_exit_cell, pad), MEMBER(isoscope_exit_cell, buckets)}}},
+        MEMBER(isoscope_exit_cell, nested), MEMBER(isoscope_exit_cell, split), MEMBER(isoscope_exit_cell, buckets)}}},
     {"isoscope_vcpu", {sizeof(isoscope_vcpu), {
         MEMBER(isoscope_vcpu, state), MEMBER(isoscope_vcpu, vcpu_id), MEMBER(isoscope_vcpu, tgid),
         MEMBER(isoscope_vcpu, tid), MEMBER(isoscope_vcpu, isa), MEMBER(isoscope_vcpu, pad),
         MEMBER(isoscope_vcpu, start_ns), MEMBER(isoscope_vcpu, cgroup_id),
         MEMBER(isoscope_vcpu, unmatched_entries), MEMBER(isoscope_vcpu, unmatched_exits),
         MEMBER(isoscope_vcpu, other_exits), MEMBER(isoscope_vcpu, other_finished),
-        MEMBER(isoscope_vcpu, other_sum_ns), MEMBER(isoscope_vcpu, cells)}}},
+        MEMBER(isoscope_vcpu, other_sum_ns), MEMBER(isoscope_vcpu, other_split),
+        MEMBER(isoscope_vcpu, pending), MEMBER(isoscope_vcpu, svm), MEMBER(isoscope_vcpu, cells)}}},
+    {"isoscope_pending_exit", {sizeof(isoscope_pending_exit), {
+        MEMBER(isoscope_pending_exit, start_ns), MEMBER(isoscope_pending_exit, cell),
+        MEMBER(isoscope_pending_exit, reason), MEMBER(isoscope_pending_exit, divided),
+        MEMBER(isoscope_pending_exit, off_cpu), MEMBER(isoscope_pending_exit, runnable_ns),
+        MEMBER(isoscope_pending_exit, userspace_since_ns), MEMBER(isoscope_pending_exit, phase_preempted_ns),
+        MEMBER(isoscope_pending_exit, split), MEMBER(isoscope_pending_exit, guest_rip)}}},
+    {"isoscope_svm_cache", {sizeof(isoscope_svm_cache), {
+        MEMBER(isoscope_svm_cache, vcpu), MEMBER(isoscope_svm_cache, vmcb),
+        MEMBER(isoscope_svm_cache, hflags), MEMBER(isoscope_svm_cache, pad)}}},
     {"isoscope_cgroup_sched", {sizeof(isoscope_cgroup_sched), {
         MEMBER(isoscope_cgroup_sched, cgroup_id), MEMBER(isoscope_cgroup_sched, voluntary),
         MEMBER(isoscope_cgroup_sched, involuntary), MEMBER(isoscope_cgroup_sched, on_cpu_ns)}}},
@@ -103,7 +117,8 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_knobs, stream_exits), MEMBER(isoscope_knobs, stream_switches),
         MEMBER(isoscope_knobs, legal_paths_watched), MEMBER(isoscope_knobs, pad),
         MEMBER(isoscope_knobs, classic_reason_offset), MEMBER(isoscope_knobs, classic_vcpu_offset),
-        MEMBER(isoscope_knobs, classic_isa_offset), MEMBER(isoscope_knobs, pad2)}}},
+        MEMBER(isoscope_knobs, classic_isa_offset), MEMBER(isoscope_knobs, classic_rip_offset),
+        MEMBER(isoscope_knobs, classic_wakeup_ns_offset), MEMBER(isoscope_knobs, pad2)}}},
     {"isoscope_control", {sizeof(isoscope_control), {
         MEMBER(isoscope_control, window), MEMBER(isoscope_control, pad)}}},
     {"isoscope_hist_tables", {sizeof(isoscope_hist_tables), {

@@ -62,6 +62,27 @@ bool possible(KvmPath path) {
          (path != KvmPath::vmx || has_type("kvm_intel", "vcpu_vmx", BTF_KIND_STRUCT));
 }
 
+// As the kernel shows them, with 15 characters.
+std::vector<std::string> expected_programs(const KvmFeatures& kvm) {
+  const kernel::KvmHooks hooks = probe::discover_kvm_hooks(kvm, features().legal_paths());
+  std::vector<std::string> names;
+  if (hooks.run_start) {
+    names.emplace_back("handle_kvm_arch");
+  }
+  names.insert(names.end(), {"handle_kvm_entr", "handle_kvm_exit"});
+  if (hooks.nested_vmexit) {
+    names.emplace_back("handle_kvm_nest");
+  }
+  if (hooks.userspace_exit) {
+    names.emplace_back("handle_kvm_user");
+  }
+  if (hooks.vcpu_wakeup) {
+    names.emplace_back("handle_kvm_vcpu");
+  }
+  names.emplace_back("handle_sched_wa");
+  return names;
+}
+
 class Kvm : public Live, public ::testing::WithParamInterface<Path> {
  protected:
   void expect_attaches(const KvmFeatures& kvm) {
@@ -77,7 +98,7 @@ class Kvm : public Live, public ::testing::WithParamInterface<Path> {
     for (const std::uint32_t id : before.links) {
       added.links.erase(id);
     }
-    EXPECT_THAT(program_names(added), testing::ElementsAre("handle_kvm_entr", "handle_kvm_exit"));
+    EXPECT_THAT(program_names(added), testing::ElementsAreArray(expected_programs(kvm)));
     EXPECT_EQ(attached_names(added), program_names(added));
 
     probe().detach_kvm();

@@ -111,11 +111,52 @@ TEST(ExitWindows, ExitsWithoutACellAreARowOfTheirOwn) {
   reading.vcpu.other_exits = 4;
   reading.vcpu.other_finished = 3;
   reading.vcpu.other_sum_ns = 900;
+  reading.vcpu.other_split.userspace_ns = 800;
   const auto rows = windows.close(std::span(&reading, 1), 1).rows;
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_TRUE(rows[0].other);
   EXPECT_EQ(rows[0].count, 4U);
   EXPECT_EQ(rows[0].stats.sum_ns, 900U);
+  EXPECT_EQ(rows[0].split.userspace_ns, 800U);
+}
+
+TEST(ExitWindows, PartsOfAnExitNeverExceedItsTime) {
+  ExitWindows windows;
+  auto reading = vcpu(1, 7);
+  reading.cells.emplace_back();
+  isoscope_exit_cell& cell = reading.cells.back();
+  finish(cell, 1, 1000);
+  cell.split = {.halted_ns = 100, .userspace_ns = 200, .preempted_ns = 300};
+  auto rows = windows.close(std::span(&reading, 1), 1).rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].split, (event::Split{.halted_ns = 100, .userspace_ns = 200, .preempted_ns = 300}));
+  EXPECT_EQ(rows[0].split.kernel_ns(rows[0].stats.sum_ns), 400U);
+
+  // The next reading falls between the parts of an exit of 5,000 ns and its duration.
+  finish(cell, 2, 10);
+  cell.split.halted_ns += 4'900;
+  rows = windows.close(std::span(&reading, 1), 2).rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].split.halted_ns, 10U);
+  finish(cell, 3, 5'000);
+  rows = windows.close(std::span(&reading, 1), 3).rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].split.halted_ns, 4'890U);
+}
+
+TEST(ExitWindows, ExitsOfNestedGuestsAreCountedApart) {
+  ExitWindows windows;
+  auto reading = vcpu(1, 7);
+  reading.cells.emplace_back();
+  reading.cells[0].exits = 0xffff'ffff;
+  reading.cells[0].nested = 0xffff'fffe;
+  (void)windows.close(std::span(&reading, 1), 1);
+  reading.cells[0].exits += 5;
+  reading.cells[0].nested += 3;
+  const auto rows = windows.close(std::span(&reading, 1), 2).rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].count, 5U);
+  EXPECT_EQ(rows[0].nested, 3U);
 }
 
 TEST(SchedWindows, DifferencesPerCgroup) {
@@ -161,6 +202,7 @@ Snapshot window_of(const std::string& vm, std::uint64_t count) {
   row.vm.id = vm;
   row.count = count;
   row.stats.add(100 * count);
+  row.split.userspace_ns = 10 * count;
   window.vm_exits.push_back(row);
   SchedRow sched;
   sched.unit.id = vm;
@@ -181,6 +223,7 @@ TEST(Totals, SumOfTheWindows) {
   EXPECT_EQ(all.vm_exits[0].count, 3U);
   EXPECT_EQ(all.vm_exits[0].stats.count, 2U);
   EXPECT_EQ(all.vm_exits[0].stats.max_ns, 200U);
+  EXPECT_EQ(all.vm_exits[0].split.userspace_ns, 30U);
   ASSERT_EQ(all.sched.size(), 2U);
   EXPECT_EQ(all.sched[0].voluntary, 3U);
 }

@@ -54,7 +54,9 @@ isoscope_ns_set namespaces(std::uint32_t first) {
 Bytes vm_exit() {
   auto r = record<isoscope_vm_exit>(ISOSCOPE_KIND_VM_EXIT, ISOSCOPE_CLASS_EXIT);
   r.start_ns = 5;
-  r.duration_ns = 6;
+  r.duration_ns = 60;
+  r.split = {.halted_ns = 10, .userspace_ns = 20, .preempted_ns = 25};
+  r.guest_rip = 0xffff'ffff'8100'0000;
   r.vcpu_id = 7;
   r.isa = ISOSCOPE_ISA_SVM;
   r.reason = 0x7b;
@@ -156,10 +158,22 @@ T decoded(const Bytes& bytes) {
 TEST(EventDecode, VmExit) {
   const auto exit = decoded<VmExit>(vm_exit());
   EXPECT_EQ(exit.start_ns, 5u);
-  EXPECT_EQ(exit.duration_ns, 6u);
+  EXPECT_EQ(exit.duration_ns, 60u);
+  EXPECT_EQ(exit.split, (Split{.halted_ns = 10, .userspace_ns = 20, .preempted_ns = 25}));
+  EXPECT_EQ(exit.split.kernel_ns(exit.duration_ns), 5u);
+  EXPECT_EQ(exit.guest_rip, 0xffff'ffff'8100'0000u);
   EXPECT_EQ(exit.vcpu_id, 7u);
   EXPECT_EQ(exit.isa, Isa::svm);
   EXPECT_EQ(exit.reason, 0x7bu);
+}
+
+TEST(EventDecode, PartsThatMakeMoreThanTheExitAreRefused) {
+  for (const std::uint64_t userspace_ns : {std::uint64_t{26}, std::uint64_t{0} - 20}) {
+    auto bytes = vm_exit();
+    const std::size_t at = offsetof(isoscope_vm_exit, split) + offsetof(isoscope_split, userspace_ns);
+    std::memcpy(bytes.data() + at, &userspace_ns, sizeof(userspace_ns));
+    EXPECT_FALSE(decode(bytes));
+  }
 }
 
 TEST(EventDecode, AnIsaThatIsNeitherVmxNorSvmIsUnknown) {

@@ -28,7 +28,8 @@ Features whole() {
   features.kvm.vendor_module = "kvm_amd";
   features.kvm.tracepoint_types = true;
   features.kvm.vcpu_types = true;
-  features.kvm.classic = ClassicKvmExit{8, 56, 24};
+  features.kvm.classic = ClassicKvm{8, 56, 24, 16, 8};
+  features.kvm.hooks = {true, true, true, true};
   return features;
 }
 
@@ -98,6 +99,15 @@ TEST(KvmPath, FollowsTheLoadedModuleAndItsTypes) {
   EXPECT_EQ(kvm_path(kvm), KvmPath::none);
 }
 
+TEST(KvmPath, OnlyTheClassicTracepointKnowsAnIntelGuestsRip) {
+  KvmFeatures kvm = whole().kvm;
+  EXPECT_EQ(kvm_path(kvm, true), KvmPath::svm);
+  kvm.vendor = KvmVendor::vmx;
+  EXPECT_EQ(kvm_path(kvm, true), KvmPath::classic);
+  kvm.classic.reset();
+  EXPECT_EQ(kvm_path(kvm, true), KvmPath::vmx);
+}
+
 TEST(KvmPath, ForeignVendorIsNeverReadAsAKnownOne) {
   KvmFeatures kvm = whole().kvm;
   kvm.vendor = KvmVendor::other;
@@ -133,6 +143,20 @@ TEST(Explain, WithoutKvmSaysThatItIsAttachedWhenItComes) {
   EXPECT_THAT(line(lines, "VM exits").words, HasSubstr("not loaded"));
 }
 
+TEST(Explain, SaysWhichPartOfAnExitIsNotTold) {
+  Features features = whole();
+  features.kvm.hooks.run_start = false;
+  auto split = line(explain(features), "VM exits divided");
+  EXPECT_EQ(split.state, Availability::degraded);
+  EXPECT_THAT(split.words, HasSubstr("no fentry on kvm_arch_vcpu_ioctl_run"));
+  features.kvm.hooks.vcpu_wakeup = false;
+  EXPECT_THAT(line(explain(features), "VM exits divided").words, HasSubstr("has no kvm_vcpu_wakeup"));
+  features.kvm.hooks.userspace_exit = false;
+  EXPECT_THAT(line(explain(features), "VM exits divided").words, HasSubstr("has no kvm_userspace_exit"));
+  features.kvm.loaded = false;
+  EXPECT_EQ(line(explain(features), "VM exits divided").state, Availability::off);
+}
+
 // Debian 6.1, /sys/kernel/tracing/events/kvm/kvm_exit/format (shortened).
 constexpr const char* format_6_1 = R"(name: kvm_exit
 ID: 1560
@@ -152,22 +176,35 @@ format:
 print fmt: "vcpu %u reason %s%s%s rip 0x%lx", REC->vcpu_id, REC->exit_reason
 )";
 
+constexpr const char* wakeup_format_6_1 = R"(name: kvm_vcpu_wakeup
+ID: 1545
+format:
+	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
+
+	field:__u64 ns;	offset:8;	size:8;	signed:0;
+	field:bool waited;	offset:16;	size:1;	signed:0;
+	field:bool valid;	offset:17;	size:1;	signed:0;
+)";
+
 TEST(TracepointFormat, OffsetsByFieldName) {
-  const auto offsets = parse_kvm_exit_format(format_6_1);
+  const auto offsets = parse_kvm_formats(format_6_1, wakeup_format_6_1);
   ASSERT_TRUE(offsets);
   EXPECT_EQ(offsets->reason_offset, 8U);
   EXPECT_EQ(offsets->isa_offset, 24U);
   EXPECT_EQ(offsets->vcpu_offset, 56U);
+  EXPECT_EQ(offsets->rip_offset, 16U);
+  EXPECT_EQ(offsets->wakeup_ns_offset, 8U);
 }
 
 TEST(TracepointFormat, AMissingFieldOrAnotherSizeIsNotGuessed) {
   std::string text = format_6_1;
   text.replace(text.find("vcpu_id;"), 8, "vcpu_no;");
-  EXPECT_FALSE(parse_kvm_exit_format(text));
+  EXPECT_FALSE(parse_kvm_formats(text, wakeup_format_6_1));
   text = format_6_1;
   text.replace(text.find("offset:8;\tsize:4;"), 17, "offset:8;\tsize:8;");
-  EXPECT_FALSE(parse_kvm_exit_format(text));
-  EXPECT_FALSE(parse_kvm_exit_format(""));
+  EXPECT_FALSE(parse_kvm_formats(text, wakeup_format_6_1));
+  EXPECT_FALSE(parse_kvm_formats(format_6_1, ""));
+  EXPECT_FALSE(parse_kvm_formats("", wakeup_format_6_1));
 }
 
 }  // namespace

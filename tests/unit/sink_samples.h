@@ -84,6 +84,10 @@ inline aggregate::Snapshot window() {
       exits(web, 1, 0x1ff, {700}),
       exits(nameless, 0, 0x7b, {3'000}),
   };
+  snapshot.vm_exits[0].split.preempted_ns = 30'000;
+  snapshot.vm_exits[2].split = {.halted_ns = 1'000, .userspace_ns = 20'000, .preempted_ns = 2'000};
+  snapshot.vm_exits[3].split = {.halted_ns = 3'999'000'000, .userspace_ns = 0, .preempted_ns = 900'000};
+  snapshot.vm_exits[5].nested = 1;
   aggregate::VmExitsRow other = exits(web, 1, 0, {});
   other.other = true;
   other.count = 9;
@@ -138,7 +142,11 @@ inline event::Meta meta() {
 }
 
 inline VmExitReport vm_exit() {
-  return {meta(), {start_ns + 1'999'000'000, 1'000'000, 1, event::Isa::vmx, 48}, web, unit_of(web)};
+  const event::Split split{.halted_ns = 0, .userspace_ns = 970'000, .preempted_ns = 20'000};
+  return {meta(),
+          {start_ns + 1'999'000'000, 1'000'000, split, 0xffff'ffff'8100'2a3b, 1, event::Isa::vmx, 48},
+          web,
+          unit_of(web)};
 }
 
 inline SwitchReport context_switch() {

@@ -40,6 +40,22 @@ DurationStats difference(const isoscope_exit_cell& now, const isoscope_exit_cell
   return stats;
 }
 
+// The parts that belong to `sum_ns`, and `before` moved on by them. A reading may catch an exit when its
+// parts are written and its duration is not: what exceeds the sum is the next window's.
+event::Split take_split(const isoscope_split& now, isoscope_split& before, std::uint64_t sum_ns) {
+  const auto take = [&](__u64 isoscope_split::*part) {
+    const std::uint64_t taken = std::min<std::uint64_t>(now.*part - before.*part, sum_ns);
+    before.*part += taken;
+    sum_ns -= taken;
+    return taken;
+  };
+  event::Split split;
+  split.preempted_ns = take(&isoscope_split::preempted_ns);
+  split.userspace_ns = take(&isoscope_split::userspace_ns);
+  split.halted_ns = take(&isoscope_split::halted_ns);
+  return split;
+}
+
 VmExitsRow row_of(const isoscope_vcpu& vcpu) {
   VmExitsRow row;
   row.vm.pid = vcpu.tgid;
@@ -59,24 +75,31 @@ void ExitWindows::close_vcpu(const probe::VcpuReading& reading, std::uint32_t wi
     isoscope_exit_cell& before = previous.cells[cell.reason];
     VmExitsRow row = row_of(vcpu);
     row.reason = cell.reason;
-    row.count = cell.exits - before.exits;
+    row.count = static_cast<std::uint32_t>(cell.exits - before.exits);
+    row.nested = static_cast<std::uint32_t>(cell.nested - before.nested);
     row.stats = difference(cell, before, window);
+    row.split = take_split(cell.split, before.split, row.stats.sum_ns);
     if (row.count > 0 || row.stats.count > 0) {
       out.rows.push_back(std::move(row));
     }
+    const isoscope_split taken = before.split;
     before = cell;
+    before.split = taken;
   }
   VmExitsRow other = row_of(vcpu);
   other.other = true;
   other.count = vcpu.other_exits - previous.vcpu.other_exits;
   other.stats.count = vcpu.other_finished - previous.vcpu.other_finished;
   other.stats.sum_ns = vcpu.other_sum_ns - previous.vcpu.other_sum_ns;
+  other.split = take_split(vcpu.other_split, previous.vcpu.other_split, other.stats.sum_ns);
   if (other.count > 0 || other.stats.count > 0) {
     out.rows.push_back(std::move(other));
   }
   out.unmatched_exits += vcpu.unmatched_exits - previous.vcpu.unmatched_exits;
   out.unmatched_entries += vcpu.unmatched_entries - previous.vcpu.unmatched_entries;
+  const isoscope_split taken = previous.vcpu.other_split;
   previous.vcpu = vcpu;
+  previous.vcpu.other_split = taken;
 }
 
 ExitWindows::Window ExitWindows::close(std::span<const probe::VcpuReading> readings, std::uint32_t window) {

@@ -22,11 +22,15 @@ void Totals::add_exits(const VmExitsRow& row) {
       key = ExitKey{other_name, 0, static_cast<std::uint32_t>(row.isa), row.other, row.reason};
     }
     fresh.count = 0;
+    fresh.nested = 0;
     fresh.stats = DurationStats{};
+    fresh.split = event::Split{};
     found = exits_.try_emplace(key, std::move(fresh)).first;
   }
   found->second.count += row.count;
+  found->second.nested += row.nested;
   found->second.stats.merge(row.stats);
+  found->second.split.add(row.split);
 }
 
 void Totals::add_sched(const SchedRow& row) {

@@ -71,8 +71,18 @@ std::string comm_of(const char (&comm)[ISOSCOPE_COMM_BYTES]) {
 
 Result<Payload> decode_vm_exit(std::span<const std::byte> bytes) {
   const auto wire = read<isoscope_vm_exit>(bytes);
+  const isoscope_split& split = wire.split;
+  std::uint64_t left = wire.duration_ns;
+  for (const std::uint64_t part : {split.halted_ns, split.userspace_ns, split.preempted_ns}) {
+    if (part > left) {
+      return broken(fmt::format("the parts of an exit of {} ns make more than that", wire.duration_ns));
+    }
+    left -= part;
+  }
   return Payload(VmExit{.start_ns = wire.start_ns,
                         .duration_ns = wire.duration_ns,
+                        .split = {split.halted_ns, split.userspace_ns, split.preempted_ns},
+                        .guest_rip = wire.guest_rip,
                         .vcpu_id = wire.vcpu_id,
                         .isa = isa_of(wire.isa),
                         .reason = wire.reason});

@@ -38,9 +38,29 @@ const char* to_string(Mechanism mechanism);
 enum class SeenAt : std::uint8_t { commit = 1, fork = 2, context_switch = 3, exec = 4, exit = 5 };
 const char* to_string(SeenAt seen_at);
 
+// Where the time of exits went; see struct isoscope_split. The four parts make the whole: handling in the
+// kernel is what the other three leave.
+struct Split {
+  std::uint64_t halted_ns = 0;
+  std::uint64_t userspace_ns = 0;
+  std::uint64_t preempted_ns = 0;
+
+  std::uint64_t kernel_ns(std::uint64_t duration_ns) const {
+    return duration_ns - halted_ns - userspace_ns - preempted_ns;
+  }
+  void add(const Split& other) {
+    halted_ns += other.halted_ns;
+    userspace_ns += other.userspace_ns;
+    preempted_ns += other.preempted_ns;
+  }
+  friend bool operator==(const Split&, const Split&) = default;
+};
+
 struct VmExit {
   std::uint64_t start_ns = 0;
   std::uint64_t duration_ns = 0;
+  Split split;
+  std::uint64_t guest_rip = 0;  // 0: not known
   std::uint32_t vcpu_id = 0;
   Isa isa = Isa::unknown;
   std::uint32_t reason = 0;

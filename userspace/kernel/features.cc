@@ -42,6 +42,25 @@ Capability exits(const KvmFeatures& kvm) {
           "CONFIG_DEBUG_INFO_BTF_MODULES"};
 }
 
+Capability exit_split(const KvmFeatures& kvm) {
+  const std::string name = "VM exits divided";
+  if (kvm_path(kvm) == KvmPath::none) {
+    return {name, Availability::off, "VM exits are off"};
+  }
+  if (!kvm.hooks.userspace_exit || !kvm.hooks.vcpu_wakeup) {
+    return {name, Availability::degraded,
+            fmt::format("this kernel has no {}: that time counts as the kernel's",
+                        kvm.hooks.userspace_exit ? "kvm_vcpu_wakeup" : "kvm_userspace_exit")};
+  }
+  if (!kvm.hooks.run_start) {
+    return {
+        name, Availability::degraded,
+        "no fentry on kvm_arch_vcpu_ioctl_run: time in the VMM lasts until the entry, some 100 ns too long"};
+  }
+  return {name, Availability::on,
+          "kvm_userspace_exit to KVM_RUN (fentry), kvm_vcpu_wakeup, sched_switch and sched_wakeup"};
+}
+
 Capability namespace_events(const Features& features) {
   if (features.legal_paths()) {
     return {"namespace changes by system call", Availability::on,
@@ -56,14 +75,15 @@ Capability namespace_events(const Features& features) {
 
 }  // namespace
 
-KvmPath kvm_path(const KvmFeatures& kvm) {
+KvmPath kvm_path(const KvmFeatures& kvm, bool guest_rip) {
   if (!kvm.loaded || kvm.vendor == KvmVendor::none) {
     return KvmPath::none;
   }
   if (kvm.tracepoint_types && kvm.vcpu_types && kvm.vendor == KvmVendor::svm) {
     return KvmPath::svm;
   }
-  if (kvm.tracepoint_types && kvm.vcpu_types && kvm.vendor == KvmVendor::vmx) {
+  const bool slow = guest_rip && kvm.classic;
+  if (kvm.tracepoint_types && kvm.vcpu_types && kvm.vendor == KvmVendor::vmx && !slow) {
     return KvmPath::vmx;
   }
   if (kvm.vendor != KvmVendor::other && kvm.classic) {
@@ -123,6 +143,7 @@ const char* to_string(Availability availability) {
 std::vector<Capability> explain(const Features& features) {
   std::vector<Capability> lines;
   lines.push_back(exits(features.kvm));
+  lines.push_back(exit_split(features.kvm));
   lines.push_back(
       {"context switches", Availability::on,
        features.switch_has_state ? "tp_btf/sched_switch" : "tp_btf/sched_switch, state read from the task"});

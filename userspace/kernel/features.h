@@ -10,11 +10,21 @@
 
 namespace isoscope::kernel {
 
-// Offsets in the record of the classic kvm:kvm_exit tracepoint.
-struct ClassicKvmExit {
+// Offsets in the records of the classic tracepoints kvm:kvm_exit and kvm:kvm_vcpu_wakeup.
+struct ClassicKvm {
   std::uint32_t reason_offset = 0;
   std::uint32_t vcpu_offset = 0;
   std::uint32_t isa_offset = 0;
+  std::uint32_t rip_offset = 0;
+  std::uint32_t wakeup_ns_offset = 0;
+};
+
+// What divides the time of an exit, and tells exits of nested guests; each may be missing.
+struct KvmHooks {
+  bool userspace_exit = false;
+  bool vcpu_wakeup = false;
+  bool nested_vmexit = false;
+  bool run_start = false;  // fentry on kvm_arch_vcpu_ioctl_run
 };
 
 enum class KvmVendor { none, svm, vmx, other };
@@ -23,10 +33,11 @@ enum class KvmVendor { none, svm, vmx, other };
 struct KvmFeatures {
   bool loaded = false;  // the kvm module, or KVM built in
   KvmVendor vendor = KvmVendor::none;
-  std::string vendor_module;      // "kvm_amd"; empty while vendor is none
-  bool tracepoint_types = false;  // BTF tells kvm_exit's arguments: tp_btf works
-  bool vcpu_types = false;        // BTF tells the vendor's vCPU struct: the reason can be read from it
-  std::optional<ClassicKvmExit> classic;  // tracefs has the classic tracepoint
+  std::string vendor_module;          // "kvm_amd"; empty while vendor is none
+  bool tracepoint_types = false;      // BTF tells kvm_exit's arguments: tp_btf works
+  bool vcpu_types = false;            // BTF tells the vendor's vCPU struct: the reason can be read from it
+  std::optional<ClassicKvm> classic;  // tracefs has the classic tracepoints
+  KvmHooks hooks;                     // found by probe::discover_kvm_hooks()
 
   friend bool operator==(const KvmFeatures& a, const KvmFeatures& b) {
     return a.loaded == b.loaded && a.vendor == b.vendor && a.tracepoint_types == b.tracepoint_types &&
@@ -56,8 +67,10 @@ struct Features {
 
 enum class KvmPath { none, svm, vmx, other, classic };
 
-// How exits are seen with these features; none if they cannot be.
-KvmPath kvm_path(const KvmFeatures& kvm);
+// How exits are seen with these features; none if they cannot be. Where the guest was at an exit is known to
+// kvm_intel only when it has read that from the VMCS, as it does for the classic tracepoint: `guest_rip`
+// takes that one, at its price, where single exits are asked for.
+KvmPath kvm_path(const KvmFeatures& kvm, bool guest_rip = false);
 
 // Fails with the reason in words, and what to do, if nothing can run here: no permission first, then what the
 // kernel lacks.

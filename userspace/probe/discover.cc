@@ -196,9 +196,33 @@ kernel::KvmFeatures discover_kvm() {
   }
   const std::string root = tracefs_root();
   if (!root.empty()) {
-    kvm.classic = kernel::parse_kvm_exit_format(read_file(root + "/events/kvm/kvm_exit/format"));
+    kvm.classic = kernel::parse_kvm_formats(read_file(root + "/events/kvm/kvm_exit/format"),
+                                            read_file(root + "/events/kvm/kvm_vcpu_wakeup/format"));
   }
   return kvm;
+}
+
+// By the names in the module's BTF alone: libbpf would parse the kernel's as well, which takes a while, and
+// what these hooks pass is not looked at or has not changed since they were made.
+kernel::KvmHooks discover_kvm_hooks(const kernel::KvmFeatures& kvm, bool fentry) {
+  kernel::KvmHooks hooks;
+  if (!kvm.tracepoint_types) {
+    const std::string events = tracefs_root() + "/events/kvm/";
+    hooks.userspace_exit = exists(events + "kvm_userspace_exit");
+    hooks.vcpu_wakeup = exists(events + "kvm_vcpu_wakeup");
+    hooks.nested_vmexit = exists(events + "kvm_nested_vmexit");
+    return hooks;
+  }
+  const std::string module = "/sys/kernel/btf/kvm";
+  const std::string types = read_file(exists(module) ? module : "/sys/kernel/btf/vmlinux");
+  const auto has = [&](const std::string& name) {
+    return types.find('\0' + name + '\0') != std::string::npos;
+  };
+  hooks.userspace_exit = has("btf_trace_kvm_userspace_exit");
+  hooks.vcpu_wakeup = has("btf_trace_kvm_vcpu_wakeup");
+  hooks.nested_vmexit = has("btf_trace_kvm_nested_vmexit");
+  hooks.run_start = fentry && has("kvm_arch_vcpu_ioctl_run");
+  return hooks;
 }
 
 kernel::Features discover() {
@@ -216,6 +240,7 @@ kernel::Features discover() {
   features.tracefs = !tracefs_root().empty();
   features.cgroup2 = cgroup2_mounted();
   features.kvm = discover_kvm();
+  features.kvm.hooks = discover_kvm_hooks(features.kvm, features.legal_paths());
   return features;
 }
 

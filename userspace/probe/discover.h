@@ -14,6 +14,9 @@ kernel::Features discover();
 // KVM alone, from sysfs and tracefs: cheap enough to ask many times a second.
 kernel::KvmFeatures discover_kvm();
 
+// Which hooks of the loaded kvm module there are. `fentry`: whether this kernel has it at all.
+kernel::KvmHooks discover_kvm_hooks(const kernel::KvmFeatures& kvm, bool fentry);
+
 // Of the library that loads the programs, as `1.1`.
 std::string libbpf_version();
 

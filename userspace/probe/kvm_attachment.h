@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
 #include "kernel/features.h"
 #include "probe/skeleton.h"
 
@@ -16,12 +18,12 @@ class KvmAttachment {
   const bpf_object* object() const { return skeleton_->obj; }
 
  private:
-  KvmAttachment(Skeleton skeleton, Link on_entry, Link on_exit)
-      : skeleton_(std::move(skeleton)), on_entry_(std::move(on_entry)), on_exit_(std::move(on_exit)) {}
+  KvmAttachment(Skeleton skeleton, Link on_exit, std::vector<Link> others)
+      : skeleton_(std::move(skeleton)), others_(std::move(others)), on_exit_(std::move(on_exit)) {}
 
   // Members end in reverse order: exits first, so that every exit that was seen can still find its entry.
   Skeleton skeleton_;
-  Link on_entry_;
+  std::vector<Link> others_;
   Link on_exit_;
 };
 

@@ -12,6 +12,7 @@
 #include "abi/event.h"
 #include "abi/knobs.h"
 #include "base/log.h"
+#include "probe/discover.h"
 #include "probe/kvm_attachment.h"
 #include "probe/libbpf_log.h"
 #include "probe/mapped_array.h"
@@ -217,7 +218,17 @@ Result<Ok> Probe::attach() {
 }
 
 Result<Ok> Probe::attach_kvm(const kernel::KvmFeatures& kvm) {
-  auto attachment = KvmAttachment::create(impl_->skeleton.get(), impl_->features, kvm, impl_->options);
+  kernel::KvmFeatures with_hooks = kvm;
+  with_hooks.hooks = discover_kvm_hooks(kvm, impl_->features.legal_paths());
+  const auto create = [&] {
+    return KvmAttachment::create(impl_->skeleton.get(), impl_->features, with_hooks, impl_->options);
+  };
+  auto attachment = create();
+  if (!attachment && with_hooks.hooks.run_start) {
+    // Whether a function can be hooked, only trying tells.
+    with_hooks.hooks.run_start = false;
+    attachment = create();
+  }
   if (!attachment) {
     return attachment.error();
   }

@@ -105,11 +105,21 @@ void add_durations(Json& json, JsonObject& object, const aggregate::DurationStat
   };
   add("min_ns", static_cast<double>(stats.min_ns));
   add("max_ns", static_cast<double>(stats.max_ns));
+  add("mean_ns", stats.count == 0 ? 0 : static_cast<double>(stats.sum_ns) / static_cast<double>(stats.count));
   add("p50_ns", stats.quantile_ns(0.5));
   add("p90_ns", stats.quantile_ns(0.9));
   add("p99_ns", stats.quantile_ns(0.99));
   add("p999_ns", stats.quantile_ns(0.999));
   add_histogram(json, stats);
+}
+
+// The four parts make `duration_ns`.
+void add_split(Json& json, const event::Split& split, std::uint64_t duration_ns) {
+  JsonObject object(json, "split");
+  object.number("kernel_ns", split.kernel_ns(duration_ns));
+  object.number("halted_ns", split.halted_ns);
+  object.number("userspace_ns", split.userspace_ns);
+  object.number("preempted_ns", split.preempted_ns);
 }
 
 void add_reason(JsonObject& object, event::Isa isa, std::uint32_t reason, bool other) {
@@ -224,7 +234,9 @@ void NdjsonSink::add(const aggregate::Snapshot& window) {
       object.number("tid", row.tid);
       add_reason(object, row.isa, row.reason, row.other);
       object.number("count", row.count);
+      object.number("nested", row.nested);
       add_durations(json_, object, row.stats);
+      add_split(json_, row.split, row.stats.sum_ns);
     });
   }
   for (const aggregate::SchedRow& row : window.sched) {
@@ -252,6 +264,12 @@ void NdjsonSink::add(const VmExitReport& report) {
     add_reason(object, report.exit.isa, report.exit.reason, false);
     object.id("start_mono_ns", report.exit.start_ns);
     object.number("duration_ns", report.exit.duration_ns);
+    add_split(json_, report.exit.split, report.exit.duration_ns);
+    if (report.exit.guest_rip == 0) {
+      object.null("guest_rip");
+    } else {
+      object.text("guest_rip", fmt::format("{:#x}", report.exit.guest_rip));
+    }
   });
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "event/reason.h"
@@ -61,9 +62,26 @@ std::string unit_label(const identity::UnitRef& unit) {
 }
 
 std::string describe(const VmExitReport& report) {
-  return fmt::format("exit       vm {} vcpu {}: {} {}", name_of(report.vm.name), report.exit.vcpu_id,
-                     event::reason_name(report.exit.isa, report.exit.reason),
-                     human_duration(static_cast<double>(report.exit.duration_ns)));
+  const event::VmExit& exit = report.exit;
+  const auto time = [](std::uint64_t ns) { return human_duration(static_cast<double>(ns)); };
+  std::string text = fmt::format("exit       vm {} vcpu {}: {} {}", name_of(report.vm.name), exit.vcpu_id,
+                                 event::reason_name(exit.isa, exit.reason), time(exit.duration_ns));
+  const std::pair<const char*, std::uint64_t> parts[] = {{"kernel", exit.split.kernel_ns(exit.duration_ns)},
+                                                         {"userspace", exit.split.userspace_ns},
+                                                         {"preempted", exit.split.preempted_ns},
+                                                         {"halted", exit.split.halted_ns}};
+  const char* separator = ": ";
+  for (const auto& [name, ns] : parts) {
+    if (ns > 0 && ns < exit.duration_ns) {
+      text += fmt::format("{}{} {}", std::exchange(separator, ", "), name, time(ns));
+    } else if (ns > 0) {
+      text += fmt::format(", {}", name);
+    }
+  }
+  if (exit.guest_rip != 0) {
+    text += fmt::format(", rip {:#x}", exit.guest_rip);
+  }
+  return text;
 }
 
 std::string describe(const SwitchReport& report) {

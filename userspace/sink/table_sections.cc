@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -23,23 +24,27 @@ using aggregate::Snapshot;
 using aggregate::VmExitsRow;
 using config::SortKey;
 
-constexpr std::size_t name_width = 24;
+constexpr std::size_t name_width = 23;
 constexpr std::size_t kind_width = 10;
 constexpr std::size_t unit_width = 27;
-constexpr std::size_t widest_line = 97;
+constexpr std::size_t widest_line = 100;
 
 struct ReasonTotals {
   std::string name;
   bool halt = false;
   std::uint64_t count = 0;
   DurationStats stats;
+  event::Split split;
 };
 
+// Halts are a class of their own: everything but `count` and `halted_ns` is of the other exits.
 struct VmTotals {
   std::string name;
   std::uint64_t count = 0;
   std::uint64_t lost_ns = 0;
-  std::uint64_t halted_ns = 0;
+  event::Split split;           // of lost_ns; its halted_ns stays 0
+  std::uint64_t halted_ns = 0;  // halts whole, and what other exits slept in a halt
+  std::size_t vcpu_count = 0;
   std::set<std::uint32_t> vcpus;
   std::vector<ReasonTotals> reasons;
 };
@@ -61,13 +66,36 @@ std::string per_second(std::uint64_t count, double seconds) {
                                  : human_count(static_cast<std::uint64_t>(std::llround(rate)));
 }
 
-// The columns right of a name; `first` is one wider, as it holds the largest counts.
-std::string cells(const std::string& first, const std::vector<std::string>& others) {
-  std::string line = fmt::format(" {:>12}", first);
-  for (const std::string& other : others) {
-    line += fmt::format(" {:>11}", other);
+// The columns right of a name.
+std::string cells(const std::vector<std::string>& columns) {
+  constexpr std::array<int, 8> widths{9, 8, 9, 8, 8, 9, 9, 9};
+  std::string line;
+  for (std::size_t i = 0; i < columns.size() && i < widths.size(); ++i) {
+    line += fmt::format(" {:>{}}", columns[i], widths[i]);
   }
   return line;
+}
+
+// The largest of the four parts of a time.
+const char* largest_part(const event::Split& split, std::uint64_t sum_ns) {
+  const std::pair<std::uint64_t, const char*> parts[] = {{split.kernel_ns(sum_ns), "kernel"},
+                                                         {split.userspace_ns, "userspace"},
+                                                         {split.preempted_ns, "preempted"},
+                                                         {split.halted_ns, "halted"}};
+  return std::max_element(std::begin(parts), std::end(parts),
+                          [](const auto& a, const auto& b) { return a.first < b.first; })
+      ->second;
+}
+
+void add_time(const VmExitsRow& row, bool halt, VmTotals& vm) {
+  if (halt) {
+    vm.halted_ns += row.stats.sum_ns;
+    return;
+  }
+  vm.halted_ns += row.split.halted_ns;
+  vm.lost_ns += row.stats.sum_ns - row.split.halted_ns;
+  vm.split.userspace_ns += row.split.userspace_ns;
+  vm.split.preempted_ns += row.split.preempted_ns;
 }
 
 // vCPUs and reasons of a VM, folded.
@@ -87,13 +115,15 @@ std::vector<VmTotals> fold_vms(const Snapshot& window) {
     reason.halt = !row.other && event::is_halt(row.isa, row.reason);
     reason.count += row.count;
     reason.stats.merge(row.stats);
-    (reason.halt ? fold.totals.halted_ns : fold.totals.lost_ns) += row.stats.sum_ns;
+    reason.split.add(row.split);
+    add_time(row, reason.halt, fold.totals);
   }
   std::vector<VmTotals> vms;
   for (auto& [id, fold] : folds) {
     for (auto& [key, reason] : fold.reasons) {
       fold.totals.reasons.push_back(std::move(reason));
     }
+    fold.totals.vcpu_count = fold.totals.vcpus.size();
     vms.push_back(std::move(fold.totals));
   }
   return vms;
@@ -116,7 +146,23 @@ void sort_rows(std::vector<Row>& rows, SortKey key, Time time) {
   });
 }
 
-void append_reasons(VmTotals& vm, const TableStyle& style, std::string& out) {
+std::string reason_line(const ReasonTotals& reason, std::uint64_t lost_ns, double seconds) {
+  const bool known = has_distribution(reason.stats);
+  const auto quantile = [&](double q) { return known ? human_duration(reason.stats.quantile_ns(q)) : "-"; };
+  const auto share = [&] {
+    return reason.halt ? std::string("halted")
+                       : human_share(static_cast<double>(reason.stats.sum_ns), static_cast<double>(lost_ns));
+  };
+  const bool finished = reason.stats.count > 0;
+  return "  " + fit(reason.name, name_width - 2) +
+         cells({human_count(reason.count), per_second(reason.count, seconds),
+                finished ? duration(reason.stats.sum_ns) : "-", share(), quantile(0.5), quantile(0.99),
+                known ? duration(reason.stats.max_ns) : "-",
+                finished ? largest_part(reason.split, reason.stats.sum_ns) : "-"}) +
+         "\n";
+}
+
+void append_reasons(VmTotals& vm, double seconds, const TableStyle& style, std::string& out) {
   // Halts are no loss: by time they come last, however long.
   sort_rows(vm.reasons, style.sort,
             [](const ReasonTotals& reason) { return std::make_pair(!reason.halt, reason.stats.sum_ns); });
@@ -124,29 +170,35 @@ void append_reasons(VmTotals& vm, const TableStyle& style, std::string& out) {
   ReasonTotals rest;
   for (std::size_t i = 0; i < vm.reasons.size(); ++i) {
     const ReasonTotals& reason = vm.reasons[i];
-    if (i >= shown) {
-      rest.count += reason.count;
-      rest.stats.sum_ns += reason.halt ? 0 : reason.stats.sum_ns;
+    if (i < shown) {
+      out += reason_line(reason, vm.lost_ns, seconds);
       continue;
     }
-    const bool known = has_distribution(reason.stats);
-    const auto quantile = [&](double q) { return known ? human_duration(reason.stats.quantile_ns(q)) : "-"; };
-    out += fmt::format("  {}{}\n", fit(reason.name, name_width - 2),
-                       cells(human_count(reason.count),
-                             {reason.stats.count > 0 ? duration(reason.stats.sum_ns) : "-",
-                              reason.halt ? "halted"
-                                          : human_share(static_cast<double>(reason.stats.sum_ns),
-                                                        static_cast<double>(vm.lost_ns)),
-                              quantile(0.5), quantile(0.99), known ? duration(reason.stats.max_ns) : "-"}));
+    rest.count += reason.count;
+    rest.stats.sum_ns += reason.halt ? 0 : reason.stats.sum_ns;
   }
   if (shown < vm.reasons.size()) {
-    out += style.dim(fmt::format(
-               "  {}{}", fit(fmt::format("({} more)", vm.reasons.size() - shown), name_width - 2),
-               cells(human_count(rest.count),
-                     {duration(rest.stats.sum_ns), human_share(static_cast<double>(rest.stats.sum_ns),
-                                                               static_cast<double>(vm.lost_ns))}))) +
-           "\n";
+    out +=
+        style.dim(
+            "  " + fit(fmt::format("({} more)", vm.reasons.size() - shown), name_width - 2) +
+            cells({human_count(rest.count), per_second(rest.count, seconds), duration(rest.stats.sum_ns),
+                   human_share(static_cast<double>(rest.stats.sum_ns), static_cast<double>(vm.lost_ns))})) +
+        "\n";
   }
+}
+
+std::string vm_cells(const VmTotals& vm, double seconds) {
+  const double vcpu_ns = seconds * 1e9 * static_cast<double>(vm.vcpu_count);
+  return cells({human_count(vm.count), per_second(vm.count, seconds), duration(vm.lost_ns),
+                human_share(static_cast<double>(vm.lost_ns), vcpu_ns),
+                duration(vm.split.kernel_ns(vm.lost_ns)), duration(vm.split.userspace_ns),
+                duration(vm.split.preempted_ns), duration(vm.halted_ns)});
+}
+
+// `web, 2 vCPUs`; a long name is cut, not the number.
+std::string vm_label(const VmTotals& vm) {
+  const std::string vcpus = fmt::format(", {} {}", vm.vcpu_count, vm.vcpu_count == 1 ? "vCPU" : "vCPUs");
+  return fit(vm.name, name_width - vcpus.size(), false) + vcpus;
 }
 
 // A list of items in lines of at most widest_line columns, the first behind `title`.
@@ -231,41 +283,32 @@ void append_vms(const Snapshot& window, const TableStyle& style, std::string& ou
     return;
   }
   sort_rows(vms, style.sort, [](const VmTotals& vm) { return vm.lost_ns; });
-  out += style.dim(fit("VM", name_width) +
-                   cells("exits", {"exits/s", "time lost", "of vCPU", "halted", "vCPUs"})) +
+  out += style.dim(fit("VM", name_width) + cells({"exits", "exits/s", "time lost", "of vCPU", "kernel",
+                                                  "userspace", "preempted", "halted"})) +
          "\n";
-  out +=
-      style.dim(fit("  reason", name_width) + cells("count", {"time", "share", "p50", "p99", "max"})) + "\n";
-
+  out += style.dim(fit("  reason", name_width) +
+                   cells({"count", "count/s", "time", "share", "p50", "p99", "max", "mostly"})) +
+         "\n";
   const double seconds = seconds_of(window);
   const std::size_t shown = style.shown(vms.size());
   VmTotals rest;
-  std::size_t rest_vcpus = 0;
   for (std::size_t i = 0; i < vms.size(); ++i) {
     VmTotals& vm = vms[i];
-    if (i >= shown) {
-      rest.count += vm.count;
-      rest.lost_ns += vm.lost_ns;
-      rest.halted_ns += vm.halted_ns;
-      rest_vcpus += vm.vcpus.size();
+    if (i < shown) {
+      out += style.bold(fit(vm_label(vm), name_width)) + vm_cells(vm, seconds) + "\n";
+      append_reasons(vm, seconds, style, out);
       continue;
     }
-    const double vcpu_ns = seconds * 1e9 * static_cast<double>(vm.vcpus.size());
-    out += style.bold(fit(vm.name, name_width)) +
-           cells(human_count(vm.count), {per_second(vm.count, seconds), duration(vm.lost_ns),
-                                         human_share(static_cast<double>(vm.lost_ns), vcpu_ns),
-                                         duration(vm.halted_ns), human_count(vm.vcpus.size())}) +
-           "\n";
-    append_reasons(vm, style, out);
+    rest.count += vm.count;
+    rest.lost_ns += vm.lost_ns;
+    rest.split.add(vm.split);
+    rest.halted_ns += vm.halted_ns;
+    rest.vcpu_count += vm.vcpu_count;
   }
   if (shown < vms.size()) {
-    out += style.dim(
-               fit(fmt::format("({} more)", vms.size() - shown), name_width) +
-               cells(human_count(rest.count), {per_second(rest.count, seconds), duration(rest.lost_ns),
-                                               human_share(static_cast<double>(rest.lost_ns),
-                                                           seconds * 1e9 * static_cast<double>(rest_vcpus)),
-                                               duration(rest.halted_ns), human_count(rest_vcpus)})) +
-           "\n";
+    out +=
+        style.dim(fit(fmt::format("({} more)", vms.size() - shown), name_width) + vm_cells(rest, seconds)) +
+        "\n";
   }
 }
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Dividing the time of a pending exit: halted, in userspace, preempted; what is left is the kernel's.
+ *
+ * The parts never overlap: time without the CPU while runnable is taken out of the phase that it fell into. A
+ * phase ends where a hook says so: at kvm_userspace_exit, at the start of KVM_RUN, when a halt is over, and
+ * at the entry.
+ */
+#ifndef ISOSCOPE_EXIT_SPLIT_BPF_H
+#define ISOSCOPE_EXIT_SPLIT_BPF_H
+
+#include "lib/maps.bpf.h"
+
+static __always_inline struct isoscope_vcpu *vcpu_of(const struct task_record *record)
+{
+	__u32 index = record->vcpu;
+
+	return index ? bpf_map_lookup_elem(&vcpus, &index) : NULL;
+}
+
+/* Of the thread, as it leaves its CPU. A guest is never preempted without an exit, so one is pending. */
+static __always_inline void split_switched_out(const struct task_record *record, __u64 now, bool runnable)
+{
+	struct isoscope_vcpu *vcpu = vcpu_of(record);
+
+	if (!vcpu || !vcpu->pending.start_ns)
+		return;
+	vcpu->pending.divided = 1;
+	vcpu->pending.off_cpu = 1;
+	vcpu->pending.runnable_ns = runnable ? now : 0;
+}
+
+static __always_inline void split_switched_in(const struct task_record *record, __u64 now)
+{
+	struct isoscope_vcpu *vcpu = vcpu_of(record);
+
+	if (!vcpu || !vcpu->pending.off_cpu)
+		return;
+	vcpu->pending.off_cpu = 0;
+	if (vcpu->pending.runnable_ns && now > vcpu->pending.runnable_ns)
+		vcpu->pending.split.preempted_ns += now - vcpu->pending.runnable_ns;
+}
+
+static __always_inline void split_enter_userspace(struct isoscope_pending_exit *pending, __u64 now)
+{
+	/* KVM_RUN can come back without an entry (a signal): the phase goes on where its start is not hooked.
+	 */
+	if (pending->userspace_since_ns)
+		return;
+	pending->userspace_since_ns = now;
+	pending->phase_preempted_ns = pending->split.preempted_ns;
+	pending->divided = 1;
+}
+
+static __always_inline __u64 less(__u64 a, __u64 b)
+{
+	return a > b ? a - b : 0;
+}
+
+static __always_inline void split_leave_userspace(struct isoscope_pending_exit *pending, __u64 now)
+{
+	__u64 preempted_ns = pending->split.preempted_ns - pending->phase_preempted_ns;
+
+	if (!pending->userspace_since_ns)
+		return;
+	pending->split.userspace_ns += less(now - pending->userspace_since_ns, preempted_ns);
+	pending->userspace_since_ns = 0;
+	pending->phase_preempted_ns = pending->split.preempted_ns;
+}
+
+/*
+ * A halt of `halt_ns` is over. Its start is not hooked: what was preempted in the microsecond of handling
+ * before it counts as if it had been in the halt.
+ */
+static __always_inline void split_end_halt(struct isoscope_pending_exit *pending, __u64 halt_ns, __u64 now)
+{
+	__u64 preempted_ns = pending->split.preempted_ns - pending->phase_preempted_ns;
+
+	if (pending->userspace_since_ns) {
+		pending->split.userspace_ns += less(now - halt_ns, pending->userspace_since_ns);
+		pending->userspace_since_ns = 0;
+	}
+	pending->split.halted_ns += less(halt_ns, preempted_ns);
+	pending->phase_preempted_ns = pending->split.preempted_ns;
+	pending->divided = 1;
+}
+
+static __always_inline __u64 take(__u64 part, __u64 *left)
+{
+	part = part < *left ? part : *left;
+	*left -= part;
+	return part;
+}
+
+/* At the entry. The clocks of a halt and ours are read apart: no part may exceed what there is. */
+static __always_inline void split_finish(struct isoscope_pending_exit *pending, __u64 duration_ns, __u64 now)
+{
+	split_leave_userspace(pending, now);
+	pending->split.preempted_ns = take(pending->split.preempted_ns, &duration_ns);
+	pending->split.userspace_ns = take(pending->split.userspace_ns, &duration_ns);
+	pending->split.halted_ns = take(pending->split.halted_ns, &duration_ns);
+}
+
+static __always_inline void split_clear(struct isoscope_pending_exit *pending)
+{
+	pending->divided = 0;
+	pending->off_cpu = 0;
+	pending->runnable_ns = 0;
+	pending->userspace_since_ns = 0;
+	pending->phase_preempted_ns = 0;
+	pending->split.halted_ns = 0;
+	pending->split.userspace_ns = 0;
+	pending->split.preempted_ns = 0;
+}
+
+static __always_inline void split_add(struct isoscope_split *sum, const struct isoscope_split *one)
+{
+	sum->halted_ns += one->halted_ns;
+	sum->userspace_ns += one->userspace_ns;
+	sum->preempted_ns += one->preempted_ns;
+}
+
+#endif
