@@ -130,6 +130,37 @@ TEST(CgroupPath, Machines) {
          vm("/machine/web.libvirt-qemu", "web")});
 }
 
+TEST(CgroupPath, MachinesOfOtherManagers) {
+  check({{"/qemu.slice/100.scope", UnitKind::vm, "/qemu.slice/100.scope", "100", "proxmox", ""},
+         plain("/qemu.slice/web.scope"),
+         plain("/qemu.slice/.scope"),
+         plain("/x.slice/100.scope"),
+         vm("/machine.slice/machine-prod.slice/machine-qemu\\x2d1\\x2dweb.scope", "web"),
+         vm("/machine.slice/machine-ch\\x2d1\\x2dweb.scope", "web"),
+         container("/machine/lxc-3-web.libvirt-lxc", "libvirt-lxc", "", "web"),
+         container("/machine/web.libvirt-lxc", "libvirt-lxc", "", "web"),
+         // Of a machine less is asked: a container that a person called so stays one.
+         container("/machine.slice/machine-qemu\\x2dweb.scope", "systemd-machined", "", "qemu-web"),
+         // With a pid namespace a jailed Firecracker is a container, by its namespaces.
+         plain("/firecracker/fc-1")});
+}
+
+TEST(CgroupPath, Kata) {
+  check({container("/kata_overhead/" + id, "kata"),
+         container("/kata_overhead/" + id + "/below", "kata", "/kata_overhead/" + id),
+         container("/vc/kata_" + id, "kata"),
+         pod("/kubepods/pod" + uid + "/kata_" + id, uid, "/kubepods/pod" + uid), plain("/kata_overhead"),
+         plain("/kata_overhead/web"), plain("/kata_" + id.substr(1))});
+}
+
+TEST(CgroupPath, ThePodAround) {
+  EXPECT_EQ(parse_cgroup_path("/kubepods/pod" + uid)->pod, uid);
+  EXPECT_EQ(parse_cgroup_path("/kubepods/pod" + uid + "/" + id)->pod, uid);
+  EXPECT_EQ(parse_cgroup_path("/kubepods/pod" + uid + "/" + id + "/docker/" + other)->pod, uid);
+  EXPECT_EQ(parse_cgroup_path("/docker/" + id)->pod, "");
+  EXPECT_EQ(parse_cgroup_path("/web")->pod, "");
+}
+
 TEST(CgroupPath, Services) {
   check({service("/system.slice/nginx.service", "nginx.service"),
          service("/system.slice/system-getty.slice/getty@tty1.service", "getty@tty1.service"),

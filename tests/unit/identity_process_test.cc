@@ -174,5 +174,14 @@ TEST_F(Proc, VmOfAProcess) {
   EXPECT_EQ(gone.vmm, "unknown");
 }
 
+TEST(ProcessStatus, TheInnermostPid) {
+  EXPECT_EQ(parse_inner_pid("Name:\ta\nNSpid:\t4711\t12\t1\nNSpgid:\t4711\n"), 1u);
+  EXPECT_EQ(parse_inner_pid("Name:\ta\nNSpid:\t4711\n"), 4711u);
+  EXPECT_EQ(parse_inner_pid("Name:\ta\nNSpid:\t4711"), 4711u);
+  for (const char* text : {"", "Name:\ta\n", "NSpid:\t1\n", "Name:\ta\nNSpid:\n", "Name:\ta\nNSpid:\tx\n"}) {
+    EXPECT_FALSE(parse_inner_pid(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace isoscope::identity

@@ -405,6 +405,81 @@ TEST(UnitRegistry, AScopeNamesAMachineWhoseCommandLineDoesNot) {
   EXPECT_EQ(world.units.vm_of(77)->name, "web");
 }
 
+TEST(UnitRegistry, AScopeNamesAMachineThatHasAUuidAlone) {
+  World world;
+  const auto scope = world.mkdirs("/machine.slice/machine-qemu\\x2d1\\x2dweb.scope");
+  world.vms[77] = Vm{.id = uid, .name = "pid:77", .uuid = uid, .vmm = "qemu", .pid = 77};
+  const auto changes =
+      world.feed({.ts_ns = 5, .cgroup_id = scope, .tgid = 77, .tid = 77, .cpu = 0}, event::VcpuSeen{});
+  EXPECT_THAT(said(changes), ElementsAre("vm web started"));
+  EXPECT_EQ(world.units.vm_of(77)->id, uid);
+}
+
+// The VM of a process whose first vCPU makes its first exit in this cgroup.
+Vm vm_in(World& world, std::uint64_t cgroup, const std::string& cgroup_of_vmm = "") {
+  world.vms[77] = Vm{
+      .id = "pid:77", .name = "pid:77", .uuid = "", .vmm = "qemu", .pid = 77, .cgroup_path = cgroup_of_vmm};
+  world.feed({.ts_ns = 5, .cgroup_id = cgroup, .tgid = 77, .tid = 78, .cpu = 0}, event::VcpuSeen{});
+  return *world.units.vm_of(77);
+}
+
+TEST(UnitRegistryVm, HasTheCgroupOfItsVmmAndNotOfAVcpu) {
+  World world;
+  const std::string path = "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope";
+  const auto emulator = world.mkdirs(path + "/libvirt/emulator"),
+             vcpu = world.mkdirs(path + "/libvirt/vcpu0");
+  const Vm vm = vm_in(world, vcpu, path + "/libvirt/emulator");
+  EXPECT_EQ(vm.cgroup_id, emulator);
+  EXPECT_EQ(vm.cgroup_path, path + "/libvirt/emulator");
+  EXPECT_EQ(vm.scope, (VmScope{VmScopeKind::libvirt, path, "web"}));
+}
+
+TEST(UnitRegistryVm, WhoseVmmIsNotReadableIsWhereItsVcpuIs) {
+  World world;
+  const auto service = world.mkdirs("/system.slice/vm@web.service");
+  const Vm vm = vm_in(world, service, "/a/cgroup/that/nobody/knows");
+  EXPECT_EQ(vm.cgroup_id, service);
+  EXPECT_EQ(vm.scope, (VmScope{VmScopeKind::service, "/system.slice/vm@web.service", "vm@web.service"}));
+  EXPECT_EQ(vm.name, "pid:77") << "a service may run several VMs";
+}
+
+TEST(UnitRegistryVm, OfAPodBelongsToIt) {
+  World world;
+  const Task init = world.run_container("/kubepods/burstable/pod" + uid + "/" + id_a);
+  const Vm vm = vm_in(world, init.cgroup);
+  EXPECT_EQ(vm.scope, (VmScope{VmScopeKind::pod, uid, uid}));
+  EXPECT_EQ(world.units.ref_of_cgroup(init.cgroup).id, id_a) << "the container pays";
+}
+
+TEST(UnitRegistryVm, InAContainerThatOnlyItsNamespacesTell) {
+  World world;
+  const Task init = world.run_container("/web");
+  EXPECT_EQ(vm_in(world, init.cgroup).scope, (VmScope{VmScopeKind::container, "/web", "web"}));
+}
+
+TEST(UnitRegistryVm, InAPlainCgroupIsNobodys) {
+  World world;
+  const auto plain = world.mkdirs("/vms");
+  EXPECT_EQ(vm_in(world, plain).scope, std::nullopt);
+}
+
+TEST(UnitRegistryVm, FollowsItsVmmIntoAnotherCgroup) {
+  World world;
+  const std::string path = "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope";
+  const auto daemon = world.mkdirs("/system.slice/libvirtd.service"), scope = world.mkdirs(path);
+  EXPECT_EQ(vm_in(world, daemon).scope->kind, VmScopeKind::service);
+  Task vcpu = world.spawn("CPU 0/KVM", daemon);
+  vcpu.pid = 78;
+  world.attach(vcpu, scope);
+  EXPECT_EQ(world.units.vm_of(77)->cgroup_id, daemon) << "somebody else";
+  Task vmm = world.spawn("qemu", daemon);
+  vmm.pid = 77;
+  world.attach(vmm, scope);
+  EXPECT_EQ(world.units.vm_of(77)->cgroup_id, scope);
+  EXPECT_EQ(world.units.vm_of(77)->scope, (VmScope{VmScopeKind::libvirt, path, "web"}));
+  EXPECT_EQ(world.units.vm_of(77)->name, "web");
+}
+
 // --- memory ---
 
 TEST(UnitRegistry, KeepsNothingOfWhatIsGone) {

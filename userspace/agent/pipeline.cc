@@ -15,6 +15,7 @@
 #include "event/decode.h"
 #include "event/reason.h"
 #include "identity/host.h"
+#include "identity/vm.h"
 #include "policy/crossing.h"
 #include "policy/default_policy.h"
 #include "probe/discover.h"
@@ -294,7 +295,7 @@ identity::Vm Pipeline::vm_of(std::uint32_t pid) const {
   if (const identity::Vm* const vm = registry_->vm_of(pid)) {
     return *vm;
   }
-  const std::string name = fmt::format("pid:{}", pid);
+  const std::string name = identity::name_by_pid(pid);
   return identity::Vm{name, name, "", "unknown", pid};
 }
 

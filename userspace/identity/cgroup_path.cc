@@ -53,12 +53,12 @@ CgroupIdentity container(std::string_view runtime, std::string_view id) {
   return {.kind = UnitKind::container,
           .id = std::string(id),
           .runtime = std::string(runtime),
-          .name = is_full_id(id) ? short_id(id) : std::string(id)};
+          .name = shown_id(id)};
 }
 
 // A VM; its id is the path of its cgroup until its command line tells the uuid.
-CgroupIdentity libvirt_vm(std::string_view name) {
-  return {.kind = UnitKind::vm, .id = {}, .runtime = "libvirt", .name = std::string(name)};
+CgroupIdentity vm(std::string_view runtime, std::string_view name) {
+  return {.kind = UnitKind::vm, .id = {}, .runtime = std::string(runtime), .name = std::string(name)};
 }
 
 // Names of the form PREFIX-ID.scope (systemd cgroup driver) or PREFIX-ID (cgroupfs driver).
@@ -107,42 +107,86 @@ std::optional<CgroupIdentity> colon_container(std::string_view component) {
   return std::nullopt;
 }
 
-// libvirt's `qemu-3-web`: driver, number, name.
-std::string_view without_driver(std::string_view name, std::string_view driver) {
-  std::string_view rest = name;
-  if (!eat_prefix(rest, driver)) {
-    return name;
+// Domain number and name, `3-web`; behind `embed-` and a hash if a program has libvirt's driver built in.
+// libvirt drops what a host name cannot hold, so that the command line knows the name better.
+std::optional<std::string_view> libvirt_name(std::string_view text) {
+  constexpr std::size_t hash_digits = 8;
+  if (eat_prefix(text, "embed-")) {
+    text.remove_prefix(std::min(text.size(), hash_digits));
+    if (!eat_prefix(text, "-")) {
+      return std::nullopt;
+    }
   }
-  const std::size_t digits = rest.find_first_not_of("0123456789");
-  if (digits == 0 || digits == std::string_view::npos || rest[digits] != '-' || digits + 1 == rest.size()) {
-    return name;
+  const std::size_t digits = text.find_first_not_of("0123456789");
+  if (digits == 0 || digits == std::string_view::npos || text[digits] != '-' || digits + 1 == text.size()) {
+    return std::nullopt;
   }
-  return rest.substr(digits + 1);
+  return text.substr(digits + 1);
 }
 
-// Scopes and services that systemd-machined knows; a machine is whatever registered there.
+// libvirt's `qemu-3-web`: driver, number, name. The form without a number, `qemu-web`, ended with
+// libvirt 1.3, long before libvirt knew cgroup v2, and a person may call a container so: it is not believed.
+std::optional<CgroupIdentity> libvirt_machine(std::string_view text) {
+  struct Driver {
+    std::string_view prefix;
+    bool is_vm;
+  };
+  for (const Driver driver : {Driver{"qemu-", true}, {"ch-", true}, {"lxc-", false}}) {
+    std::string_view rest = text;
+    if (!eat_prefix(rest, driver.prefix)) {
+      continue;
+    }
+    if (const auto name = libvirt_name(rest)) {
+      return driver.is_vm ? vm("libvirt", *name) : container("libvirt-lxc", *name);
+    }
+  }
+  return std::nullopt;
+}
+
+// Scopes and services that systemd-machined knows; a machine is whatever registered there. libvirt without
+// machined writes cgroups of its own: `/machine/qemu-3-web.libvirt-qemu`.
 std::optional<CgroupIdentity> machine(std::string_view component, std::string_view parent) {
-  if (component.ends_with(".libvirt-qemu")) {
-    eat_suffix(component, ".libvirt-qemu");
-    return libvirt_vm(without_driver(component, "qemu-"));
+  for (const std::string_view suffix : {".libvirt-qemu", ".libvirt-ch", ".libvirt-lxc"}) {
+    std::string_view name = component;
+    if (eat_suffix(name, suffix) && !name.empty()) {
+      const auto found = libvirt_machine(name);
+      const bool is_container = suffix == ".libvirt-lxc";
+      return found ? found : is_container ? container("libvirt-lxc", name) : vm("libvirt", name);
+    }
   }
   if (std::string_view name = component;
       eat_prefix(name, "systemd-nspawn@") && eat_suffix(name, ".service") && !name.empty()) {
     return container("systemd-nspawn", unescape(name));
   }
+  // libvirt's <partition> /machine/web is machine-web.slice.
+  const bool in_slice =
+      parent == "machine.slice" || (parent.starts_with("machine-") && parent.ends_with(".slice"));
   std::string_view escaped = component;
-  if (parent != "machine.slice" || !eat_prefix(escaped, "machine-") || !eat_suffix(escaped, ".scope") ||
-      escaped.empty()) {
+  if (!in_slice || !eat_prefix(escaped, "machine-") || !eat_suffix(escaped, ".scope") || escaped.empty()) {
     return std::nullopt;
   }
   const std::string name = unescape(escaped);
-  if (const auto vm_name = without_driver(name, "qemu-"); vm_name != name) {
-    return libvirt_vm(vm_name);
+  const auto found = libvirt_machine(name);
+  return found ? found : container("systemd-machined", name);
+}
+
+// Proxmox VE runs each QEMU in a scope called by the VM's number.
+std::optional<CgroupIdentity> proxmox_vm(std::string_view component, std::string_view parent) {
+  if (parent != "qemu.slice" || !eat_suffix(component, ".scope") || component.empty() ||
+      component.find_first_not_of("0123456789") != std::string_view::npos) {
+    return std::nullopt;
   }
-  if (const auto lxc_name = without_driver(name, "lxc-"); lxc_name != name) {
-    return container("libvirt-lxc", lxc_name);
+  return vm("proxmox", component);
+}
+
+// Kata's cgroup for the VMM of a sandbox, where that is not the pod's own: `/kata_overhead/ID`, or before 2.0
+// `kata_ID`, beside the containers of a pod that is known better.
+std::optional<CgroupIdentity> kata_sandbox(std::string_view component, std::string_view parent) {
+  std::string_view id = component;
+  if ((parent == "kata_overhead" || eat_prefix(id, "kata_")) && is_full_id(id)) {
+    return container("kata", id);
   }
-  return container("systemd-machined", name);
+  return std::nullopt;
 }
 
 // Containers that carry a name chosen by a person: lxc, and runc and crun used alone with systemd.
@@ -195,7 +239,9 @@ std::optional<CgroupIdentity> pod(std::string_view component, bool under_kubepod
   return CgroupIdentity{.kind = UnitKind::pod,
                         .id = *uid,
                         .runtime = std::move(runtime),
-                        .name = is_full_id(*uid) ? short_id(*uid) : *uid};
+                        .name = shown_id(*uid),
+                        .root_bytes = 0,
+                        .pod = *uid};
 }
 
 // Walks a path from the root and keeps the innermost unit.
@@ -241,6 +287,11 @@ class Walk {
         return container("", component);
       }
     }
+    if (unit_.kind != UnitKind::pod) {
+      if (auto found = kata_sandbox(component, parent_)) {
+        return found;
+      }
+    }
     if (auto found = prefixed_container(component)) {
       return found;
     }
@@ -250,8 +301,10 @@ class Walk {
     if (auto found = named_container(component)) {
       return found;
     }
-    if (auto found = machine(component, parent_); found && !(found->kind == UnitKind::vm && is_isolated())) {
-      return found;
+    for (auto& found : {machine(component, parent_), proxmox_vm(component, parent_)}) {
+      if (found && !(found->kind == UnitKind::vm && is_isolated())) {
+        return found;
+      }
     }
     return pod(component, under_kubepods_);
   }
@@ -271,6 +324,9 @@ class Walk {
   }
 
   void take(CgroupIdentity unit, std::size_t end) {
+    if (unit.pod.empty()) {
+      unit.pod = unit_.pod;
+    }
     unit_ = std::move(unit);
     unit_.root_bytes = end;
     if (unit_.id.empty()) {
@@ -291,6 +347,10 @@ std::optional<CgroupIdentity> parse_cgroup_path(std::string_view path) {
     return std::nullopt;
   }
   return Walk(path).run();
+}
+
+std::string shown_id(std::string_view id) {
+  return is_full_id(id) ? short_id(id) : std::string(id);
 }
 
 std::string short_id(std::string_view id) {

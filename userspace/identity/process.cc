@@ -218,6 +218,18 @@ std::optional<std::string> parse_cgroup_file(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<std::uint32_t> parse_inner_pid(std::string_view status) {
+  // `NSpid:\t4711\t7`: the outermost namespace that sees it comes first. A name may not hold a newline.
+  constexpr std::string_view key = "\nNSpid:";
+  const std::size_t begin = status.find(key);
+  if (begin == std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string_view line =
+      status.substr(begin + key.size(), status.find('\n', begin + key.size()) - (begin + key.size()));
+  return parse_number<std::uint32_t>(line.substr(line.find_last_of("\t ") + 1));
+}
+
 std::vector<std::string> parse_command_line(std::string_view bytes) {
   std::vector<std::string> arguments;
   while (!bytes.empty()) {

@@ -56,6 +56,7 @@ std::string read_link(const std::string& path);
 // The formats, each on the text of one file or link.
 std::optional<std::uint64_t> parse_start_ticks(std::string_view stat);          // /proc/PID/stat
 std::optional<std::string> parse_cgroup_file(std::string_view text);            // /proc/PID/cgroup
+std::optional<std::uint32_t> parse_inner_pid(std::string_view status);          // /proc/PID/status, innermost
 std::vector<std::string> parse_command_line(std::string_view bytes);            // /proc/PID/cmdline
 std::vector<std::uint32_t> parse_cgroup_procs(std::string_view text);           // cgroup.procs
 std::optional<std::uint32_t> parse_namespace_link(std::string_view link);       // `mnt:[4026531841]`

@@ -21,6 +21,26 @@ const char* to_string(UnitKind kind) {
   return "?";
 }
 
+const char* to_string(VmScopeKind kind) {
+  switch (kind) {
+    case VmScopeKind::pod:
+      return "pod";
+    case VmScopeKind::container:
+      return "container";
+    case VmScopeKind::libvirt:
+      return "libvirt";
+    case VmScopeKind::proxmox:
+      return "proxmox";
+    case VmScopeKind::firecracker:
+      return "firecracker";
+    case VmScopeKind::service:
+      return "service";
+    case VmScopeKind::scope:
+      return "scope";
+  }
+  return "?";
+}
+
 const char* to_string(UnitState state) {
   switch (state) {
     case UnitState::created:

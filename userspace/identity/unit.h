@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "event/record.h"
@@ -20,13 +21,38 @@ struct UnitRef {
   friend bool operator==(const UnitRef&, const UnitRef&) = default;
 };
 
-// A virtual machine, told by the command line of the thread group that owns its vCPUs.
+// Who made the cgroup that a VMM runs in.
+enum class VmScopeKind { pod, container, libvirt, proxmox, firecracker, service, scope };
+const char* to_string(VmScopeKind kind);
+
+// The thing that the host's own management knows a VM by. Where the VMM is in a container of a pod it is the
+// pod, though the unit that pays is the container.
+//
+//   kind         id                  name
+//   pod          uid                 uid, or its first 12 digits where it is one of podman's
+//   container    id                  as that of the unit
+//   libvirt      cgroup path         machine name, without what a host name cannot hold
+//   proxmox      cgroup path         number of the VM
+//   firecracker  cgroup path         what the jailer was told as --id
+//   service      cgroup path         unit of systemd: `vm@web.service`
+//   scope        cgroup path         unit of systemd: `session-2.scope`
+struct VmScope {
+  VmScopeKind kind = VmScopeKind::scope;
+  std::string id;
+  std::string name;
+  friend bool operator==(const VmScope&, const VmScope&) = default;
+};
+
+// A virtual machine, told by the command line and the cgroup of the thread group that owns its vCPUs.
 struct Vm {
   std::string id;    // uuid where there is one, else `pid:NNN`
-  std::string name;  // `pid:NNN` where the command line has none
+  std::string name;  // `pid:NNN` where neither command line nor cgroup has one
   std::string uuid;  // empty where there is none
   std::string vmm;   // qemu, firecracker, ... or the executable's base name
   std::uint32_t pid = 0;
+  std::uint64_t cgroup_id = 0;        // of the VMM; 0: not known
+  std::string cgroup_path = {};       // empty: not known
+  std::optional<VmScope> scope = {};  // empty: nobody's, such as a plain cgroup
 };
 
 enum class UnitState { created, started, found, stopped };

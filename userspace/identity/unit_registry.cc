@@ -10,6 +10,7 @@
 
 #include "identity/cgroup_path.h"
 #include "identity/vm.h"
+#include "identity/vm_scope.h"
 
 namespace isoscope::identity {
 
@@ -35,6 +36,11 @@ bool is_reported(const Unit& unit) {
 
 bool is_own(std::uint32_t inum, std::uint32_t outer, std::uint32_t host) {
   return inum != 0 && inum != outer && inum != host;
+}
+
+// The others may hold several VMs: their name is none of theirs.
+bool is_for_one_vm(VmScopeKind kind) {
+  return kind == VmScopeKind::libvirt || kind == VmScopeKind::proxmox || kind == VmScopeKind::firecracker;
 }
 
 }  // namespace
@@ -291,21 +297,38 @@ std::vector<Unit> UnitRegistry::on(const event::Meta& meta, const event::Namespa
 
 // --- machines ---
 
+// The path says most; but that a plain cgroup is a container's is known by its namespaces alone.
+void UnitRegistry::put_into_cgroup(Vm& vm, std::uint64_t cgroup_id) const {
+  const std::string* path = cgroups_.path_of(cgroup_id);
+  vm.cgroup_id = cgroup_id;
+  vm.cgroup_path = path != nullptr ? *path : "";
+  vm.scope = parse_vm_scope(vm.cgroup_path);
+  const bool says_little =
+      !vm.scope || vm.scope->kind == VmScopeKind::service || vm.scope->kind == VmScopeKind::scope;
+  if (const Unit* unit = innermost(cgroup_id);
+      says_little && unit != nullptr && unit->ref.kind == UnitKind::container) {
+    vm.scope = VmScope{VmScopeKind::container, unit->ref.id, unit->ref.name};
+  }
+  if (vm.scope && is_for_one_vm(vm.scope->kind) && vm.name == name_by_pid(vm.pid)) {
+    vm.name = vm.scope->name;
+  }
+}
+
 std::vector<Unit> UnitRegistry::on(const event::Meta& meta, const event::VcpuSeen& seen) {
   if (vms_.contains(meta.tgid)) {
     return {};
   }
   const UnitState state = seen.start_boot_ns < adopted_at_boot_ns_ ? UnitState::found : UnitState::started;
   VmProcess process{.vm = reader_.vm(meta.tgid), .unit = {}, .has_cgroup = false};
+  // libvirt gives each vCPU a cgroup of its own below that of the VMM.
+  const std::uint64_t of_vmm = cgroups_.id_of(process.vm.cgroup_path);
+  put_into_cgroup(process.vm, of_vmm != 0 ? of_vmm : meta.cgroup_id);
   Unit* scope = innermost(meta.cgroup_id);
   process.has_cgroup =
       scope != nullptr && scope->ref.kind == UnitKind::vm && scope->state != UnitState::stopped;
   std::vector<Unit> changes;
   if (process.has_cgroup) {
     // Two sources, one machine: the uuid of the command line is the better id.
-    if (process.vm.name == process.vm.id && process.vm.uuid.empty()) {
-      process.vm.name = scope->ref.name;
-    }
     scope->ref = {UnitKind::vm, process.vm.id, process.vm.name};
     process.unit.cgroup_id = scope->cgroup_id;
     const bool has_baseline = scope->state != UnitState::created;
@@ -322,6 +345,15 @@ std::vector<Unit> UnitRegistry::on(const event::Meta& meta, const event::VcpuSee
   }
   vms_[meta.tgid] = std::move(process);
   return changes;
+}
+
+// A manager may put a VMM into its cgroup when its vCPUs run already.
+std::vector<Unit> UnitRegistry::on(const event::Meta&, const event::CgroupAttached& attached) {
+  if (const auto found = vms_.find(attached.moved_tgid);
+      found != vms_.end() && attached.moved_tid == attached.moved_tgid) {
+    put_into_cgroup(found->second.vm, attached.to_cgroup_id);
+  }
+  return {};
 }
 
 std::vector<Unit> UnitRegistry::forget_process(std::uint32_t pid) {

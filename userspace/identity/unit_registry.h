@@ -98,7 +98,7 @@ class UnitRegistry {
   std::vector<Unit> on(const event::Meta& meta, const event::Exec& exec);
   std::vector<Unit> on(const event::Meta& meta, const event::NamespacesChanged& change);
   std::vector<Unit> on(const event::Meta& meta, const event::VcpuSeen& seen);
-  std::vector<Unit> on(const event::Meta&, const event::CgroupAttached&) { return {}; }
+  std::vector<Unit> on(const event::Meta& meta, const event::CgroupAttached& attached);
   std::vector<Unit> on(const event::Meta&, const event::VmExit&) { return {}; }
   std::vector<Unit> on(const event::Meta&, const event::ContextSwitch&) { return {}; }
 
@@ -122,6 +122,7 @@ class UnitRegistry {
   Reader reader_;
   Unit host_;
   std::unordered_map<std::uint64_t, Unit> units_;  // by the id of the unit's own cgroup
+  void put_into_cgroup(Vm& vm, std::uint64_t cgroup_id) const;
   std::unordered_map<std::uint32_t, VmProcess> vms_;
   NamespaceIndex namespaces_;
   std::uint64_t adopted_at_boot_ns_ = 0;

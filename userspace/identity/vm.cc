@@ -6,78 +6,161 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <optional>
+#include <string_view>
 #include <utility>
+
+#include "identity/vm_scope.h"
+#include "identity/vmm_arguments.h"
 
 namespace isoscope::identity {
 
 namespace {
 
-using Arguments = std::vector<std::string>;
+// A name stands in every record of its VM, and a command line may have 2 MB.
+constexpr std::size_t longest_name = 255;
 
-// The value of `--NAME VALUE` or `--NAME=VALUE`; of several the last, as the VMMs take it.
-std::optional<std::string> option(const Arguments& argv, std::string_view name) {
-  std::optional<std::string> value;
-  for (std::size_t i = 1; i < argv.size(); i++) {
-    std::string_view argument = argv[i];
-    if (argument == name && i + 1 < argv.size()) {
-      value = argv[++i];
-    } else if (argument.starts_with(name) && argument.substr(name.size()).starts_with("=")) {
-      value = argument.substr(name.size() + 1);
+struct Identity {
+  std::string name;
+  std::string uuid;
+};
+
+Identity qemu(const VmmProcess& process) {
+  Identity identity;
+  for (const std::string_view list : qemu_options(process.argv, "name")) {  // QEMU merges them
+    identity.name = qemu_list_value(list, "guest", "guest").value_or(std::move(identity.name));
+  }
+  for (const std::string_view list : qemu_options(process.argv, "smbios")) {
+    if (qemu_list_value(list, "", "type") == "1") {
+      identity.uuid = qemu_list_value(list, "", "uuid").value_or(std::move(identity.uuid));
     }
   }
-  return value;
-}
-
-// QEMU takes `-name` as well as `--name`, and no `=`.
-std::optional<std::string> qemu_option(const Arguments& argv, std::string_view name) {
-  std::optional<std::string> value;
-  for (std::size_t i = 1; i + 1 < argv.size(); i++) {
-    std::string_view argument = argv[i];
-    if (argument.starts_with("--")) {
-      argument.remove_prefix(1);
-    }
-    if (argument == name) {
-      value = argv[++i];
+  for (const std::string_view uuid : qemu_options(process.argv, "uuid")) {
+    identity.uuid = uuid;
+  }
+  if (identity.name.empty()) {
+    for (const std::string_view device : qemu_options(process.argv, "avd")) {  // the Android emulator
+      identity.name = device;
     }
   }
-  return value;
+  return identity;
 }
 
-// One `KEY=VALUE` of a list separated by commas, where `,,` is a comma inside a value (QEMU's QemuOpts).
-// A first item without `=` has the key implied_key.
-std::optional<std::string> list_value(std::string_view list, std::string_view implied_key,
-                                      std::string_view key) {
-  std::optional<std::string> value;
-  for (bool first = true; !list.empty(); first = false) {
-    std::string item;
-    while (!list.empty() && (list.front() != ',' || list.starts_with(",,"))) {
-      const bool is_comma = list.front() == ',';
-      item += list.front();
-      list.remove_prefix(is_comma ? 2 : 1);
-    }
-    if (!list.empty()) {
-      list.remove_prefix(1);
-    }
-    const std::size_t equals = item.find('=');
-    if (equals == std::string::npos) {
-      if (first && key == implied_key) {
-        value = item;
-      }
-    } else if (std::string_view(item).substr(0, equals) == key) {
-      value = item.substr(equals + 1);
-    }
+// Behind the jailer the default socket is the same for all, and `--id` is always there.
+Identity firecracker(const VmmProcess& process) {
+  std::string id = option(process.argv, "id").value_or("");
+  if (id.empty()) {
+    id = name_of_socket(option(process.argv, "api-sock").value_or(""));
   }
-  return value;
+  return {.name = std::move(id), .uuid = {}};
 }
 
-// In lower case; empty if it does not look like one.
+// It has no option for a name. The socket is `PATH`, `path=PATH` or `fd=N`.
+Identity cloud_hypervisor(const VmmProcess& process) {
+  const std::string platform = option(process.argv, "platform").value_or("");
+  const std::string socket = option(process.argv, "api-socket").value_or("");
+  const bool is_list = socket.starts_with("path=") || socket.starts_with("fd=");
+  Identity identity{
+      .name = name_of_socket(is_list ? bracketed_list_value(socket, "path").value_or("") : socket),
+      .uuid = bracketed_list_value(platform, "uuid").value_or("")};
+  if (identity.name.empty()) {
+    // `ds=nocloud;...` is a message to cloud-init, and the same for many.
+    const std::string serial = bracketed_list_value(platform, "serial_number").value_or("");
+    identity.name = serial.find_first_of("=;") == std::string::npos ? serial : "";
+  }
+  return identity;
+}
+
+Identity crosvm(const VmmProcess& process) {
+  std::string name = option(process.argv, "name").value_or("");
+  if (name.empty()) {
+    name = name_of_socket(option(process.argv, "socket", 's').value_or(""));
+  }
+  return {.name = std::move(name), .uuid = {}};
+}
+
+// lkvm itself calls a guest without a name `guest-PID`, unless its root file system has a name.
+Identity kvmtool(const VmmProcess& process) {
+  std::string name = option(process.argv, "name", 'n').value_or("");
+  if (name.empty() && process.inner_pid != 0 && !option(process.argv, "disk", 'd')) {
+    name = fmt::format("guest-{}", process.inner_pid);
+  }
+  return {.name = std::move(name), .uuid = {}};
+}
+
+// Dragonball is a library inside the shim: `containerd-shim-kata-v2 -namespace NS -id SANDBOX ...`.
+Identity kata_shim(const VmmProcess& process) {
+  const auto ids = qemu_options(process.argv, "id");
+  return {.name = ids.empty() ? "" : std::string(ids.back()), .uuid = {}};
+}
+
+// `runsc-sandbox FLAGS boot FLAGS CONTAINER`
+Identity gvisor(const VmmProcess& process) {
+  const Arguments& argv = process.argv;
+  const auto boot = std::find(argv.begin(), argv.end(), "boot");
+  const bool has_name = argv.end() - boot > 1 && !argv.back().starts_with('-');
+  return {.name = has_name ? argv.back() : "", .uuid = {}};
+}
+
+// `krunvm start NAME ...`
+Identity krunvm(const VmmProcess& process) {
+  const Arguments& argv = process.argv;
+  const auto start = std::find(argv.begin(), argv.end(), "start");
+  const bool has_name = argv.end() - start > 1 && !(start + 1)->starts_with('-');
+  return {.name = has_name ? *(start + 1) : "", .uuid = {}};
+}
+
+// `VBoxHeadless --comment NAME --startvm UUID`, where KVM is its backend.
+Identity virtualbox(const VmmProcess& process) {
+  return {.name = option(process.argv, "comment").value_or(""),
+          .uuid = option(process.argv, "startvm").value_or("")};
+}
+
+struct Vmm {
+  std::string_view exe;  // base name, or its beginning where it ends with `*`
+  std::string_view name;
+  Identity (*identify)(const VmmProcess&);
+};
+constexpr auto vmms = std::to_array<Vmm>({
+    {"qemu*", "qemu", qemu},  // qemu-system-x86_64, qemu-kvm
+    {"kvm", "qemu", qemu},
+    {"firecracker*", "firecracker", firecracker},  // release binaries carry version and machine
+    {"cloud-hypervisor*", "cloud-hypervisor", cloud_hypervisor},
+    {"crosvm", "crosvm", crosvm},
+    {"lkvm*", "kvmtool", kvmtool},
+    {"kvmtool", "kvmtool", kvmtool},
+    {"stratovirt*", "stratovirt", qemu},  // its options are QEMU's
+    {"containerd-shim-kata*", "kata-dragonball", kata_shim},
+    {"runsc*", "gvisor", gvisor},
+    {"krunvm", "krunvm", krunvm},
+    {"VBoxHeadless", "virtualbox", virtualbox},
+    {"VirtualBoxVM", "virtualbox", virtualbox},
+});
+
+bool matches(const Vmm& vmm, std::string_view exe) {
+  if (vmm.exe.ends_with('*')) {
+    return exe.starts_with(vmm.exe.substr(0, vmm.exe.size() - 1));
+  }
+  return exe == vmm.exe;
+}
+
+// NixOS hides programs behind scripts: `.qemu-system-x86_64-wrapped`.
+std::string_view without_wrapping(std::string_view exe) {
+  constexpr std::string_view suffix = "-wrapped";
+  if (exe.starts_with('.') && exe.ends_with(suffix) && exe.size() > suffix.size() + 1) {
+    exe.remove_prefix(1);
+    exe.remove_suffix(suffix.size());
+  }
+  return exe;
+}
+
+// In lower case; empty if it does not look like one, or is the one that stands for none.
 std::string as_uuid(std::string text) {
   constexpr std::string_view shape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
   const auto fits = [](char c, char wanted) {
     return wanted == '-' ? c == '-' : std::isxdigit(static_cast<unsigned char>(c)) != 0;
   };
-  if (!std::equal(text.begin(), text.end(), shape.begin(), shape.end(), fits)) {
+  if (!std::equal(text.begin(), text.end(), shape.begin(), shape.end(), fits) ||
+      text.find_first_not_of("0-") == std::string::npos) {
     return {};
   }
   std::transform(text.begin(), text.end(), text.begin(),
@@ -85,71 +168,50 @@ std::string as_uuid(std::string text) {
   return text;
 }
 
-struct Identity {
-  std::string name;
-  std::string uuid;
-};
-
-Identity qemu(const Arguments& argv) {
-  return {.name = list_value(qemu_option(argv, "-name").value_or(""), "guest", "guest").value_or(""),
-          .uuid = qemu_option(argv, "-uuid").value_or("")};
-}
-
-Identity firecracker(const Arguments& argv) {
-  return {.name = option(argv, "--id").value_or(""), .uuid = {}};
-}
-
-Identity cloud_hypervisor(const Arguments& argv) {
-  return {.name = {}, .uuid = list_value(option(argv, "--platform").value_or(""), "", "uuid").value_or("")};
-}
-
-Identity by_name_option(const Arguments& argv) {
-  return {.name = option(argv, "--name").value_or(""), .uuid = {}};
-}
-
-struct Vmm {
-  std::string_view exe;  // base name, or its beginning where it ends with `*`
-  std::string_view name;
-  Identity (*identify)(const Arguments&);
-};
-constexpr auto vmms = std::to_array<Vmm>({
-    {"qemu*", "qemu", qemu},  // qemu-system-x86_64, qemu-kvm
-    {"kvm", "qemu", qemu},
-    {"firecracker*", "firecracker", firecracker},  // release binaries carry version and machine
-    {"cloud-hypervisor*", "cloud-hypervisor", cloud_hypervisor},
-    {"crosvm", "crosvm", by_name_option},
-    {"lkvm*", "kvmtool", by_name_option},
-    {"kvmtool", "kvmtool", by_name_option},
-});
-
-bool matches(const Vmm& vmm, std::string_view exe_base) {
-  if (vmm.exe.ends_with('*')) {
-    return exe_base.starts_with(vmm.exe.substr(0, vmm.exe.size() - 1));
+// Not within a character of UTF-8.
+std::string shortened(std::string text) {
+  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
+  if (text.size() <= longest_name) {
+    return text;
   }
-  return exe_base == vmm.exe;
+  std::size_t end = longest_name;
+  for (int i = 0; i < 3 && continues(text[end]); i++) {
+    end--;
+  }
+  text.resize(end);
+  return text;
 }
 
 }  // namespace
 
-Vm parse_vmm_command_line(std::uint32_t pid, std::string_view exe_base,
-                          const std::vector<std::string>& argv) {
-  const auto vmm = std::find_if(vmms.begin(), vmms.end(), [&](const Vmm& v) { return matches(v, exe_base); });
+std::string name_by_pid(std::uint32_t pid) {
+  return fmt::format("pid:{}", pid);
+}
+
+Vm identify_vm(const VmmProcess& process) {
+  const std::string_view exe = without_wrapping(process.exe);
+  const auto vmm = std::find_if(vmms.begin(), vmms.end(), [&](const Vmm& v) { return matches(v, exe); });
   Identity identity;
-  std::string vmm_name(exe_base);
+  std::string vmm_name(exe);
   if (vmm != vmms.end()) {
-    identity = vmm->identify(argv);
+    identity = vmm->identify(process);
     vmm_name = vmm->name;
   }
-  const std::string by_pid = fmt::format("pid:{}", pid);
+  const std::string by_pid = name_by_pid(process.pid);
   std::string uuid = as_uuid(std::move(identity.uuid));
   return Vm{.id = uuid.empty() ? by_pid : uuid,
-            .name = identity.name.empty() ? by_pid : identity.name,
+            .name = identity.name.empty() ? by_pid : shortened(std::move(identity.name)),
             .uuid = std::move(uuid),
-            .vmm = vmm_name.empty() ? "unknown" : std::move(vmm_name),
-            .pid = pid};
+            .vmm = vmm_name.empty() ? "unknown" : shortened(std::move(vmm_name)),
+            .pid = process.pid,
+            .cgroup_path = process.cgroup_path};
 }
 
 Vm read_vm(std::uint32_t pid, const std::string& proc_root) {
+  const auto file = [&](std::string_view name) {
+    auto text = read_small_file(fmt::format("{}/{}/{}", proc_root, pid, name));
+    return text ? *std::move(text) : std::string();
+  };
   const std::string link = read_link(fmt::format("{}/{}/exe", proc_root, pid));
   std::string_view exe = link;
   constexpr std::string_view deleted = " (deleted)";  // after an upgrade of the package
@@ -157,7 +219,11 @@ Vm read_vm(std::uint32_t pid, const std::string& proc_root) {
     exe.remove_suffix(deleted.size());
   }
   exe.remove_prefix(exe.rfind('/') == std::string_view::npos ? 0 : exe.rfind('/') + 1);
-  return parse_vmm_command_line(pid, exe, read_command_line(pid, proc_root));
+  return identify_vm({.pid = pid,
+                      .inner_pid = parse_inner_pid(file("status")).value_or(0),
+                      .exe = std::string(exe),
+                      .argv = read_command_line(pid, proc_root),
+                      .cgroup_path = parse_cgroup_file(file("cgroup")).value_or("")});
 }
 
 }  // namespace isoscope::identity
