@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The units that are there when the agent starts.
+// Units whose start was not seen: those that are there when the agent starts, and those whose records were
+// lost.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -136,6 +137,68 @@ TEST_F(Adoption, MachinesOlderThanTheAgentAreFound) {
   };
   EXPECT_THAT(see(5, 999), ElementsAre("vm x found"));
   EXPECT_THAT(see(6, 1001), ElementsAre("vm x started"));
+}
+
+// --- lost records ---
+
+event::Record made(const UnitRegistry& units, std::uint64_t id, const std::string& parent,
+                   const std::string& name) {
+  return {.meta = {},
+          .payload = event::CgroupMade{
+              .id = id, .parent_id = units.cgroups().id_of(parent), .level = 2, .name = name}};
+}
+
+TEST_F(Adoption, AStartThatWasLostIsFoundAWindowLater) {
+  const std::string pod = "/kubepods/pod" + uid;
+  auto units = registry({"/docker", pod});
+  units.adopt({}, 0);
+  units.observe(made(units, 7000, "/docker", id_a));
+  units.observe(made(units, 7001, pod, id_b));
+  EXPECT_FALSE(units.suspects_losses());
+  EXPECT_THAT(units.suspect_losses(), IsEmpty());
+  EXPECT_TRUE(units.suspects_losses());
+  const auto changes =
+      units.recover({process("/docker/" + id_a, 5, inside(100)), process(pod + "/" + id_b, 6, inside(200))});
+  EXPECT_THAT(said(changes), ElementsAre("container " + name_a + " found", "container " + name_b + " found",
+                                         "pod " + uid + " found"));
+  EXPECT_EQ(changes[0].namespaces, inside(100));
+  EXPECT_EQ(units.owners_of(NamespaceType::mnt, 100).holders.size(), 1u);
+  EXPECT_EQ(units.unit_of_task(7000, 5).ref.id, id_a) << "no longer in the hands of its runtime";
+  EXPECT_FALSE(units.suspects_losses());
+  EXPECT_THAT(units.recover({process("/docker/" + id_a, 5, inside(300))}), IsEmpty())
+      << "there is no suspicion";
+}
+
+TEST_F(Adoption, WhatIsInTheHandsOfItsRuntimeStaysThere) {
+  auto units = registry({"/docker"});
+  units.adopt({}, 0);
+  units.observe(made(units, 7000, "/docker", id_a));
+  units.suspect_losses();
+  // One that was made after the loss: its records are all there, and its runtime may be at work.
+  units.observe(made(units, 7001, "/docker", id_b));
+  EXPECT_THAT(units.recover({process("/docker/" + id_a, 5, host_namespaces()),
+                             process("/docker/" + id_b, 6, inside(100))}),
+              IsEmpty());
+  EXPECT_EQ(units.unit_of_cgroup(7000).state, UnitState::created);
+  EXPECT_EQ(units.unit_of_cgroup(7001).state, UnitState::created);
+}
+
+TEST_F(Adoption, ABoundaryIsNotTakenAnew) {
+  const std::string docker = "/docker/" + id_a, service = "/system.slice/web.service";
+  auto units = registry({docker, service});
+  units.adopt({process(docker, 3, inside(100)), process(service, 4, host_namespaces())}, 0);
+  units.suspect_losses();
+  EXPECT_THAT(units.recover({process(docker, 3, inside(200)), process(service, 4, inside(300))}), IsEmpty());
+  EXPECT_EQ(units.unit_of_cgroup(units.cgroups().id_of(docker)).namespaces, inside(100));
+}
+
+TEST_F(Adoption, AContainerByNamespacesWhoseStartWasLost) {
+  auto units = registry({"/web", "/shell"});
+  units.adopt({}, 0);
+  units.suspect_losses();
+  EXPECT_THAT(said(units.recover({process("/web", 3, inside(100)), process("/shell", 4, inside(200)),
+                                  process("/shell", 5, host_namespaces())})),
+              ElementsAre("container web found"));
 }
 
 }  // namespace

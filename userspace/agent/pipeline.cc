@@ -373,6 +373,18 @@ std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns) {
 void Pipeline::close_window() {
   drain();
   clock_.refresh();
+// A start that was lost would leave a container in the hands of its runtime for ever.
+void Pipeline::recover_units(const aggregate::Ledger& window, std::uint64_t now_ns) {
+  if (registry_->suspects_losses()) {
+    if (const auto processes = identity::list_processes()) {
+      report_units(registry_->recover(*processes), now_ns);
+    }
+  }
+  if (window.classes[ISOSCOPE_CLASS_LIFECYCLE].dropped > 0) {
+    report_units(registry_->suspect_losses(), now_ns);
+  }
+}
+
   aggregate::Snapshot window;
   window.window = window_;
   window.start_mono_ns = window_start_ns_;
@@ -391,6 +403,7 @@ void Pipeline::close_window() {
 
   for (const std::uint64_t id : std::exchange(expiring_cgroups_, std::exchange(removed_cgroups_, {}))) {
     probe_.release_cgroup(id);
+  recover_units(window.ledger, window.end_mono_ns);
   }
   registry_->expire();
 }

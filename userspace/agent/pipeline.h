@@ -73,6 +73,7 @@ class Pipeline {
   void report_crossing(const policy::Crossing& crossing, std::uint64_t cgroup_id);
   void report(const sink::Report& report);
 
+  void recover_units(const aggregate::Ledger& window, std::uint64_t now_ns);
   std::vector<aggregate::VmExitsRow> close_exits(std::uint64_t now_ns);
   std::vector<aggregate::SchedRow> close_sched(std::uint64_t now_ns);
   void release_dead(const std::vector<probe::VcpuReading>& readings);

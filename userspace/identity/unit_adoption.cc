@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The units that are there when the agent starts, from a walk of the processes.
+// Units whose start was not seen, from a walk of the processes: those that are there when the agent starts,
+// and those whose records were lost.
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <utility>
 
 #include "identity/cgroup_path.h"
 #include "identity/unit_registry.h"
@@ -37,30 +39,67 @@ bool all_have_own(const Processes& processes, const NamespaceSet& outer) {
 
 }  // namespace
 
+// Processes by the unit they are in, and by their cgroup: a unit that no path tells has one of its own.
+struct UnitRegistry::Members {
+  std::map<std::string, Processes> by_cgroup;
+  std::map<std::string, Processes> by_unit;
+};
+
+UnitRegistry::Members UnitRegistry::group(const std::vector<ProcessInfo>& processes) const {
+  Members members;
+  for (const ProcessInfo& process : processes) {
+    const std::uint64_t cgroup = cgroups_.id_of(process.cgroup_path);
+    if (const Unit* unit = innermost(cgroup)) {
+      members.by_unit[unit->cgroup_path].push_back(&process);
+      members.by_cgroup[process.cgroup_path].push_back(&process);
+    }
+  }
+  return members;
+}
+
 std::vector<Unit> UnitRegistry::adopt(const std::vector<ProcessInfo>& processes, std::uint64_t now_boot_ns) {
   adopted_at_boot_ns_ = now_boot_ns;
   for (const std::uint64_t id : cgroups_.ids()) {
     make_unit(id);
   }
-  // Processes by the unit they are in, then by their cgroup: a unit that no path tells has one of its own.
-  std::map<std::string, Processes> by_cgroup, by_unit;
-  for (const ProcessInfo& process : processes) {
-    const std::uint64_t cgroup = cgroups_.id_of(process.cgroup_path);
-    if (const Unit* unit = innermost(cgroup)) {
-      by_unit[unit->cgroup_path].push_back(&process);
-      by_cgroup[process.cgroup_path].push_back(&process);
-    }
-  }
+  Members members = group(processes);
   std::vector<Unit> changes;
   for (const std::uint64_t id : cgroups_.ids()) {
     const std::string& path = *cgroups_.path_of(id);
     const bool is_unit = units_.contains(id);
-    const auto& members = is_unit ? by_unit[path] : by_cgroup[path];
-    auto adopted = adopt_cgroup(id, members);
+    auto adopted = adopt_cgroup(id, is_unit ? members.by_unit[path] : members.by_cgroup[path]);
     std::move(adopted.begin(), adopted.end(), std::back_inserter(changes));
   }
-  for (const auto& [path, members] : by_cgroup) {
-    adopt_namespaces(cgroups_.id_of(path), members);
+  for (const auto& [path, inside] : members.by_cgroup) {
+    adopt_namespaces(cgroups_.id_of(path), inside);
+  }
+  return changes;
+}
+
+std::vector<Unit> UnitRegistry::suspect_losses() {
+  std::vector<Unit> changes = rescan();
+  suspects_ = cgroups_.ids();
+  return changes;
+}
+
+std::vector<Unit> UnitRegistry::recover(const std::vector<ProcessInfo>& processes) {
+  Members members = group(processes);
+  std::vector<Unit> changes;
+  for (const std::uint64_t id : std::exchange(suspects_, {})) {
+    const std::string* path = cgroups_.path_of(id);
+    const auto own = units_.find(id);
+    const bool is_unit = own != units_.end();
+    // What has a boundary keeps it, and services need none.
+    const bool is_open =
+        !is_unit || own->second.state == UnitState::created || own->second.ref.kind == UnitKind::cgroup;
+    if (path == nullptr || !is_open) {
+      continue;
+    }
+    for (Unit& unit : adopt_cgroup(id, is_unit ? members.by_unit[*path] : members.by_cgroup[*path])) {
+      if (unit.state == UnitState::found) {
+        changes.push_back(std::move(unit));
+      }
+    }
   }
   return changes;
 }

@@ -49,6 +49,14 @@ class UnitRegistry {
   // The walk at start, once, after the BPF programs are attached and before the first record.
   std::vector<Unit> adopt(const std::vector<ProcessInfo>& processes, std::uint64_t now_boot_ns);
 
+  // Records of units were lost, nobody knows which. Finds the cgroups that came and went unseen, and
+  // remembers which of those that are there may have started unseen.
+  std::vector<Unit> suspect_losses();
+  // A window later, when a runtime is through with what it was doing then: those of them that have not
+  // started since, but have a process of a container in them, are `found`.
+  std::vector<Unit> recover(const std::vector<ProcessInfo>& processes);
+  bool suspects_losses() const { return !suspects_.empty(); }
+
   // Before a record is judged: makes sure that the cgroups it names are known, by a scan if need be.
   std::vector<Unit> prepare(const event::Record& record);
   // The same for a cgroup id from a map.
@@ -114,7 +122,10 @@ class UnitRegistry {
                              const event::NamespaceSet& namespaces) const;
   const event::NamespaceSet& boundary_around(const Unit& unit) const;
   std::uint64_t owner_id(const Unit& unit) const;
+  void put_into_cgroup(Vm& vm, std::uint64_t cgroup_id) const;
 
+  struct Members;
+  Members group(const std::vector<ProcessInfo>& processes) const;
   std::vector<Unit> adopt_cgroup(std::uint64_t cgroup_id, const std::vector<const ProcessInfo*>& processes);
   void adopt_namespaces(std::uint64_t cgroup_id, const std::vector<const ProcessInfo*>& processes);
 
@@ -122,9 +133,9 @@ class UnitRegistry {
   Reader reader_;
   Unit host_;
   std::unordered_map<std::uint64_t, Unit> units_;  // by the id of the unit's own cgroup
-  void put_into_cgroup(Vm& vm, std::uint64_t cgroup_id) const;
   std::unordered_map<std::uint32_t, VmProcess> vms_;
   NamespaceIndex namespaces_;
+  std::vector<std::uint64_t> suspects_;  // cgroups, parents first
   std::uint64_t adopted_at_boot_ns_ = 0;
 };
 
