@@ -18,13 +18,17 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-base::Result<Config> parse(const std::vector<const char*>& arguments, const Environment& environment = {}) {
+const Environment usual = {.no_color = false,
+                           .exit_reasons = {"npf", "hlt", "DE excp", "HLT", "EPT_VIOLATION", "other"}};
+
+base::Result<Config> parse(const std::vector<const char*>& arguments,
+                           const Environment& environment = usual) {
   std::vector<const char*> argv = {"isoscope"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return parse_command_line(static_cast<int>(argv.size()), argv.data(), environment);
 }
 
-Config good(const std::vector<const char*>& arguments, const Environment& environment = {}) {
+Config good(const std::vector<const char*>& arguments, const Environment& environment = usual) {
   base::Result<Config> parsed = parse(arguments, environment);
   if (!parsed) {
     ADD_FAILURE() << parsed.error().message;
@@ -74,6 +78,10 @@ TEST(CommandLine, ReadsEveryOptionOfRun) {
                               "--pid",       "17",
                               "--pid",       "18",
                               "--unit",      "ssh*",
+                              "--vcpu",      "0,2-3",
+                              "--vcpu",      "7",
+                              "--reason",    "Npf,0x400",
+                              "--reason",    "ept_*",
                               "--top",       "0",
                               "--sort",      "name",
                               "-v",          "--color",
@@ -90,6 +98,8 @@ TEST(CommandLine, ReadsEveryOptionOfRun) {
   EXPECT_THAT(config.filters.cgroup, ElementsAre("/system.slice"));
   EXPECT_THAT(config.filters.pid, ElementsAre(17, 18));
   EXPECT_THAT(config.filters.unit, ElementsAre("ssh*"));
+  EXPECT_THAT(config.filters.vcpu, ElementsAre(VcpuRange{0, 0}, VcpuRange{2, 3}, VcpuRange{7, 7}));
+  EXPECT_THAT(config.filters.reason, ElementsAre("Npf", "0x400", "ept_*"));
   EXPECT_EQ(config.top, 0U);
   EXPECT_EQ(config.sort, SortKey::name);
   EXPECT_EQ(config.verbosity, 1);
@@ -138,9 +148,10 @@ TEST(CommandLine, TheLastOfASingleOptionWins) {
 }
 
 TEST(CommandLine, NoColorHoldsUnlessColourIsAskedFor) {
-  EXPECT_EQ(good({"run"}, {true}).color, ColorMode::never);
-  EXPECT_EQ(good({"run", "--color", "auto"}, {true}).color, ColorMode::never);
-  EXPECT_EQ(good({"run", "--color", "always"}, {true}).color, ColorMode::always);
+  const Environment no_color = {.no_color = true, .exit_reasons = {}};
+  EXPECT_EQ(good({"run"}, no_color).color, ColorMode::never);
+  EXPECT_EQ(good({"run", "--color", "auto"}, no_color).color, ColorMode::never);
+  EXPECT_EQ(good({"run", "--color", "always"}, no_color).color, ColorMode::always);
 }
 
 TEST(CommandLine, OtherCommands) {
@@ -179,8 +190,9 @@ TEST(CommandLine, HelpFitsATerminalAndNamesEveryOption) {
   const std::string help = good({"run", "--help"}).help_text;
   for (const char* option :
        {"-c, --config", "-o, --output", "-f, --format", "-d, --duration", "-i, --interval", "--events",
-        "--slow-exit", "--vm", "--container", "--cgroup", "--pid", "--unit", "--top", "--sort", "-q, --quiet",
-        "-v, --verbose", "--color", "--data-ring", "-h, --help"}) {
+        "--slow-exit",  "--vm",         "--container",  "--cgroup",       "--pid",          "--unit",
+        "--vcpu",       "--reason",     "--top",        "--sort",         "-q, --quiet",    "-v, --verbose",
+        "--color",      "--data-ring",  "-h, --help"}) {
     EXPECT_THAT(help, HasSubstr(option));
   }
 }
@@ -293,6 +305,19 @@ TEST(WrongCommandLine, Values) {
        "/system.slice",
        run_hint},
       {{"run", "--vm", ""}, "--vm \"\" is empty", run_hint},
+      {{"run", "--vcpu", "one"},
+       "--vcpu one is not a vCPU: a number from 0 to 16383, or a range such as 0-3",
+       run_hint},
+      {{"run", "--vcpu", "0,3-1"}, "--vcpu 0,3-1 has \"3-1\", which ends before it begins", run_hint},
+      {{"run", "--reason", "npff"}, "--reason npff is not an exit reason; did you mean npf?", run_hint},
+      {{"run", "--reason", "hlt,ept-violation"},
+       "--reason hlt,ept-violation has \"ept-violation\", which is not an exit reason; did you mean "
+       "EPT_VIOLATION?",
+       run_hint},
+      {{"run", "--reason", "z*"}, "--reason z* matches no exit reason", run_hint},
+      {{"run", "--reason", ""},
+       "--reason \"\" is not an exit reason: a name as the kernel has it (npf, EPT_VIOLATION), or a number",
+       run_hint},
       {{"run", "-o", "a", "-o", "a"}, "--output a is given twice", run_hint},
       {{"run", "--data-ring", "5M"}, "--data-ring 5M does not fit: a power of two from 4K to 1G", run_hint},
       {{"run", "--data-ring", "2K"}, "--data-ring 2K does not fit: a power of two from 4K to 1G", run_hint},
@@ -360,6 +385,16 @@ TEST_F(WithFile, ItsErrorsAreConfigErrors) {
   EXPECT_EQ(parsed.error().kind, ErrorKind::config);
   EXPECT_THAT(parsed.error().message,
               HasSubstr(std::string(path) + ":1:11: interval: \"fast\" is not a duration"));
+}
+
+TEST_F(WithFile, ReasonsAreKnownThereToo) {
+  EXPECT_THAT(good({"run", "-c", write("reason: [npf, 48]\nvcpu: 0-3\n")}).filters.reason,
+              ElementsAre("npf", "48"));
+  const auto parsed = parse({"run", "-c", write("reason: [hlt, nfp]\n")});
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().kind, ErrorKind::config);
+  EXPECT_THAT(parsed.error().message,
+              HasSubstr(":1:15: reason: \"nfp\" is not an exit reason; did you mean npf?"));
 }
 
 TEST_F(WithFile, TheCommandLineIsJudgedFirst) {

@@ -15,6 +15,7 @@ using testing::StartsWith;
 
 TEST(File, ReadsEveryKey) {
   Draft draft;
+  draft.exit_reasons = {"npf"};
   const auto read = read_text("t", R"(
 # a comment
 interval: 250ms
@@ -33,6 +34,8 @@ container: [alpha, "beta*"]
 cgroup: [/machine.slice/]
 pid: [1, 2]
 unit: ['*.service']
+vcpu: [0, 2-3]
+reason: [npf, "0x400"]
 format: ndjson
 outputs:
   - "-"
@@ -57,6 +60,8 @@ outputs:
   EXPECT_THAT(config.filters.cgroup, ElementsAre("/machine.slice"));
   EXPECT_THAT(config.filters.pid, ElementsAre(1, 2));
   EXPECT_THAT(config.filters.unit, ElementsAre("*.service"));
+  EXPECT_THAT(config.filters.vcpu, ElementsAre(VcpuRange{0, 0}, VcpuRange{2, 3}));
+  EXPECT_THAT(config.filters.reason, ElementsAre("npf", "0x400"));
   ASSERT_EQ(config.outputs.size(), 2U);
   EXPECT_EQ(config.outputs[0].path, "-");
   EXPECT_EQ(config.outputs[0].format, Format::ndjson);

@@ -145,5 +145,42 @@ TEST(Suggest, TheNearestOfSeveralWins) {
   EXPECT_EQ(nearest("bat", {"cat", "rat"}), "cat") << "the first of equals";
 }
 
+TEST(Vcpus, OneOrARange) {
+  EXPECT_EQ(*parse_vcpus("0"), (VcpuRange{0, 0}));
+  EXPECT_EQ(*parse_vcpus("0-3"), (VcpuRange{0, 3}));
+  EXPECT_EQ(*parse_vcpus("3-3"), (VcpuRange{3, 3}));
+  EXPECT_EQ(*parse_vcpus("16383"), (VcpuRange{16383, 16383}));
+  for (const char* text : {"", "-", "-1", "1-", "0-16384", "16384", "0--1", "1-2-3", "0 ", "0x1", "a-b",
+                           "3-1", "4294967296", "*"}) {
+    EXPECT_FALSE(parse_vcpus(text)) << text;
+  }
+}
+
+TEST(Reasons, AreNamesGlobsOrNumbers) {
+  const std::vector<std::string_view> names = {"npf", "hlt",           "DE excp",
+                                               "HLT", "EPT_VIOLATION", "EPT_VIOLATION (failed entry)"};
+  for (const char* text :
+       {"npf", "NPF", "Hlt", "de excp", "ept_violation", "EPT_VIOLATION (failed entry)", "n*", "?lt",
+        "*failed*", "[hn]*", "0", "48", "0x400", "0XFFFFFFFF", "4294967295"}) {
+    EXPECT_TRUE(check_reason(text, names)) << text;
+  }
+  for (const char* text : {"", "x", "z*", "[", "0x", "0x100000000", "-1", "1.5", "np", "*x"}) {
+    EXPECT_FALSE(check_reason(text, names)) << text;
+  }
+  EXPECT_FALSE(check_reason("npf", {})) << "nothing is known";
+  EXPECT_FALSE(check_reason(std::string(1 << 20, 'x'), names));
+}
+
+TEST(Reasons, AWrongOneHasTheNearestRightOne) {
+  const std::vector<std::string_view> names = {"npf", "hlt", "HLT", "EPT_VIOLATION",
+                                               "EPT_VIOLATION (failed entry)"};
+  const auto message = [&](const char* text) { return check_reason(text, names).error().message; };
+  EXPECT_EQ(message("NPFF"), "is not an exit reason; did you mean npf?");
+  EXPECT_EQ(message("HTL"), "is not an exit reason; did you mean hlt?");
+  EXPECT_EQ(message("ept"), "is not an exit reason; did you mean EPT_VIOLATION?");
+  EXPECT_EQ(message("epd_violatoin"), "is not an exit reason; did you mean EPT_VIOLATION?");
+  EXPECT_EQ(message("quux*"), "matches no exit reason");
+}
+
 }  // namespace
 }  // namespace isoscope::config

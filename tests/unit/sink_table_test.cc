@@ -161,6 +161,17 @@ TEST(Table, AnEmptyWindowSaysSo) {
   EXPECT_THAT(text, Not(HasSubstr("LOST")));
 }
 
+TEST(Table, FiltersThatLeaveNothingAreNotANothing) {
+  aggregate::Snapshot window;
+  window.window = 1;
+  Settings settings;
+  settings.filtered = true;
+  const std::string text = table({window}, &window, settings);
+  EXPECT_THAT(text, HasSubstr("no VM exits that the filters let through\n"));
+  EXPECT_THAT(text, HasSubstr("no context switches that the filters let through\n"));
+  EXPECT_THAT(text, Not(HasSubstr("no VM exits\n"))) << "the summary says so, too";
+}
+
 TEST(Table, LossesAreLoudAndNamed) {
   aggregate::Snapshot window = samples::window();
   EXPECT_THAT(table({window}), Not(HasSubstr("LOST")));

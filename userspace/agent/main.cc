@@ -6,6 +6,7 @@
 #include "agent/commands.h"
 #include "base/log.h"
 #include "config/command_line.h"
+#include "event/reason.h"
 
 namespace {
 
@@ -36,7 +37,9 @@ base::Result<base::Ok> dispatch(const config::Config& config) {
 }
 
 base::Result<base::Ok> start(int argc, const char* const* argv) {
-  const auto config = config::parse_command_line(argc, argv, config::current_environment());
+  config::Environment environment = config::current_environment();
+  environment.exit_reasons = event::reason_names();
+  const auto config = config::parse_command_line(argc, argv, environment);
   if (!config) {
     return config.error();
   }

@@ -107,6 +107,7 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
   settings.top = config.top;
   settings.sort = config.sort;
   settings.color = config.color;
+  settings.filtered = !pipeline->filter_->empty();
   for (std::size_t i = 0; i < files.size(); ++i) {
     pipeline->sinks_.push_back(
         sink::make_sink(config.outputs[i].format, std::move(files[i]), pipeline->clock_, settings));
@@ -203,7 +204,8 @@ void Pipeline::take_record(const event::Record& record) {
 
 void Pipeline::handle(const event::Meta& meta, const event::VmExit& exit) {
   sink::VmExitReport out{meta, exit, vm_of(meta.tgid), registry_->ref_of_cgroup(meta.cgroup_id)};
-  if (filter_->passes({&out.unit, &out.vm, path_of(meta.cgroup_id), meta.tgid})) {
+  const Filter::Exits what{exit.vcpu_id, exit.isa, exit.reason};
+  if (filter_->passes({&out.unit, &out.vm, path_of(meta.cgroup_id), meta.tgid, &what})) {
     report(out);
   }
 }
@@ -319,7 +321,8 @@ std::vector<aggregate::VmExitsRow> Pipeline::close_exits(std::uint64_t now_ns) {
     if (!row.other && !event::is_known_reason(row.isa, row.reason)) {
       ledger_.unknown_reasons(row.count);
     }
-    if (filter_->passes({&row.unit, &row.vm, path_of(row.cgroup_id), row.vm.pid})) {
+    const Filter::Exits what{row.vcpu_id, row.isa, row.reason, row.other};
+    if (filter_->passes({&row.unit, &row.vm, path_of(row.cgroup_id), row.vm.pid, &what})) {
       rows.push_back(std::move(row));
     }
   }
@@ -370,9 +373,6 @@ std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns) {
   return rows;
 }
 
-void Pipeline::close_window() {
-  drain();
-  clock_.refresh();
 // A start that was lost would leave a container in the hands of its runtime for ever.
 void Pipeline::recover_units(const aggregate::Ledger& window, std::uint64_t now_ns) {
   if (registry_->suspects_losses()) {
@@ -385,6 +385,9 @@ void Pipeline::recover_units(const aggregate::Ledger& window, std::uint64_t now_
   }
 }
 
+void Pipeline::close_window() {
+  drain();
+  clock_.refresh();
   aggregate::Snapshot window;
   window.window = window_;
   window.start_mono_ns = window_start_ns_;
@@ -400,10 +403,10 @@ void Pipeline::recover_units(const aggregate::Ledger& window, std::uint64_t now_
   window_start_ns_ = window.end_mono_ns;
   totals_.add(window);
   report(window);
+  recover_units(window.ledger, window.end_mono_ns);
 
   for (const std::uint64_t id : std::exchange(expiring_cgroups_, std::exchange(removed_cgroups_, {}))) {
     probe_.release_cgroup(id);
-  recover_units(window.ledger, window.end_mono_ns);
   }
   registry_->expire();
 }

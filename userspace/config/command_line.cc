@@ -205,10 +205,12 @@ Result<Config> parse_options(const std::vector<std::string>& arguments, const Co
   }
   // The command line is judged first, alone: its mistakes are reported whatever the file says.
   Draft alone;
+  alone.exit_reasons = environment.exit_reasons;
   if (Result<Ok> applied = apply_all(*values, alone); !applied) {
     return usage(applied.error().message, &command);
   }
   Draft draft;
+  draft.exit_reasons = environment.exit_reasons;
   if (file != nullptr) {
     if (Result<Ok> read = read_file(*file, draft); !read) {
       return std::move(read.error());
@@ -254,7 +256,8 @@ Environment current_environment() {
   const char* no_color = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
   return {(no_color != nullptr && *no_color != '\0') ||
-          (terminal != nullptr && std::string_view(terminal) == "dumb")};
+              (terminal != nullptr && std::string_view(terminal) == "dumb"),
+          {}};
 }
 
 Result<Config> parse_command_line(int argc, const char* const* argv, const Environment& environment) {

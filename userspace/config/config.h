@@ -26,6 +26,12 @@ struct Streams {
   bool crossings = false;  // every crossing; violations and unit records are always streamed
 };
 
+struct VcpuRange {
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;  // included
+  friend bool operator==(const VcpuRange&, const VcpuRange&) = default;
+};
+
 // What is reported; an empty list lets everything through. Several values of one option are alternatives,
 // several options must all hold.
 struct Filters {
@@ -34,6 +40,8 @@ struct Filters {
   std::vector<std::string> cgroup;     // path; matches it and everything below
   std::vector<std::string> unit;       // glob on the unit's name or id
   std::vector<std::uint32_t> pid;      // thread group
+  std::vector<VcpuRange> vcpu;         // of VM exits
+  std::vector<std::string> reason;     // of VM exits: name, glob or number; there is such a reason
 };
 
 enum class Command { run, check, version, help };

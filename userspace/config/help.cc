@@ -41,6 +41,7 @@ A TIME is a number and a unit: ns, us, ms, s, m or h.
 Examples:
   isoscope run -i 1s --vm web                 one VM, every second
   isoscope run --slow-exit 1ms                each VM exit of 1 ms or longer
+  isoscope run --reason hlt,npf --vcpu 0-3    some reasons of some vCPUs
   isoscope run -o - -f ndjson -o run.ndjson   tables here, NDJSON into a file
   isoscope run --events crossings             every namespace crossing
 

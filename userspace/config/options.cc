@@ -79,6 +79,24 @@ Result<Ok> set_interval(Draft& draft, std::string_view value) {
   return store(std::move(interval), draft.config.interval);
 }
 
+// Items separated by commas. The error names the item, unless it is the only one.
+template <typename Take>
+Result<Ok> for_each_item(std::string_view value, Take take) {
+  for (std::string_view rest = value;;) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    const std::string_view item = rest.substr(0, comma);
+    if (Result<Ok> taken = take(item); !taken) {
+      return item == value ? std::move(taken)
+                           : Result<Ok>(value_error(fmt::format("has \"{}\", which {}", base::printable(item),
+                                                                taken.error().message)));
+    }
+    if (comma == rest.size()) {
+      return Ok{};
+    }
+    rest.remove_prefix(comma + 1);
+  }
+}
+
 Result<Ok> set_events(Draft& draft, std::string_view value) {
   Streams& streams = draft.config.streams;
   const Streams all = {true, true, true, true};
@@ -88,26 +106,18 @@ Result<Ok> set_events(Draft& draft, std::string_view value) {
       {"cgroups", &Streams::cgroups},
       {"crossings", &Streams::crossings},
       {"all", nullptr}};
-  std::string_view rest = value;
-  while (true) {
-    const std::size_t comma = std::min(rest.find(','), rest.size());
-    const std::string_view word = rest.substr(0, comma);
+  return for_each_item(value, [&](std::string_view word) -> Result<Ok> {
     Result<bool Streams::*> member = parse_choice(word, members);
     if (!member) {
-      return word == value ? std::move(member.error())
-                           : value_error(fmt::format("has \"{}\", which {}", base::printable(word),
-                                                     member.error().message));
+      return std::move(member.error());
     }
     if (*member == nullptr) {
       streams = all;
     } else {
       streams.*(*member) = true;
     }
-    if (comma == rest.size()) {
-      return Ok{};
-    }
-    rest.remove_prefix(comma + 1);
-  }
+    return Ok{};
+  });
 }
 
 Result<Ok> add_cgroup(Draft& draft, std::string_view value) {
@@ -133,6 +143,26 @@ Result<Ok> add_pid(Draft& draft, std::string_view value) {
   }
   draft.config.filters.pid.push_back(*pid);
   return Ok{};
+}
+
+Result<Ok> add_vcpus(Draft& draft, std::string_view value) {
+  return for_each_item(value, [&](std::string_view item) -> Result<Ok> {
+    Result<VcpuRange> range = parse_vcpus(item);
+    if (!range) {
+      return std::move(range.error());
+    }
+    draft.config.filters.vcpu.push_back(*range);
+    return Ok{};
+  });
+}
+
+Result<Ok> add_reasons(Draft& draft, std::string_view value) {
+  return for_each_item(value, [&](std::string_view item) -> Result<Ok> {
+    if (Result<Ok> good = check_reason(item, draft.exit_reasons); !good) {
+      return good;
+    }
+    return append(item, draft.config.filters.reason);
+  });
 }
 
 Result<Ok> set_ring(Draft& draft, std::string_view value) {
@@ -231,8 +261,14 @@ constexpr Option table[] = {
     {"pid", 0, "PID", for_run, true, true, Section::filters,
      "this process, all its threads",
      add_pid, [](Draft& draft) { draft.config.filters.pid.clear(); }},
+    {"vcpu", 0, "N", for_run, true, true, Section::filters,
+     "VM exits of this vCPU; 0-3 is a range",
+     add_vcpus, [](Draft& draft) { draft.config.filters.vcpu.clear(); }},
+    {"reason", 0, "NAME|NUMBER", for_run, true, true, Section::filters,
+     "VM exits for this reason, such as npf, hlt,\nEPT_VIOLATION or 0x400; a glob",
+     add_reasons, [](Draft& draft) { draft.config.filters.reason.clear(); }},
     {"unit", 0, "GLOB", for_run, true, true, Section::filters,
-     "units whose name or id matches",
+     "units whose name or id matches, and VMs whose pod,\ncontainer or systemd unit does",
      [](Draft& draft, std::string_view value) { return append(value, draft.config.filters.unit); },
      [](Draft& draft) { draft.config.filters.unit.clear(); }},
 

@@ -15,9 +15,10 @@ namespace isoscope::config {
 // A configuration in the making: what depends on the order of options waits here.
 struct Draft {
   Config config;
-  std::vector<Output> outputs;    // none given: the default one
-  std::optional<Format> format;   // for the outputs that come next
-  bool format_came_last = false;  // no --output after it: it is meant for the last one
+  std::vector<Output> outputs;                 // none given: the default one
+  std::optional<Format> format;                // for the outputs that come next
+  bool format_came_last = false;               // no --output after it: it is meant for the last one
+  std::vector<std::string_view> exit_reasons;  // see Environment
 };
 
 enum class Section { output, tracing, filters, general };

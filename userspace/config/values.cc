@@ -2,7 +2,9 @@
 #include "config/values.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -62,9 +64,27 @@ std::optional<std::int64_t> unit_ns(std::string_view unit) {
 }
 
 template <typename T>
-bool to_number(std::string_view digits, T& value) {
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+bool to_number(std::string_view digits, T& value, int base = 10) {
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   return error == std::errc{} && end == digits.data() + digits.size();
+}
+
+// Names of reasons are ASCII.
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return result;
+}
+
+// The vendors have some names in common, which differ in their letters' case alone: one of them is enough.
+std::string_view nearest_reason(std::string_view text, const std::vector<std::string_view>& names) {
+  std::vector<std::string> folded(names.size());
+  std::transform(names.begin(), names.end(), folded.begin(), lower);
+  const std::string_view near = nearest(lower(text), {folded.begin(), folded.end()});
+  const auto found = std::find(folded.begin(), folded.end(), near);
+  return near.empty() || found == folded.end() ? std::string_view()
+                                               : names[static_cast<std::size_t>(found - folded.begin())];
 }
 
 }  // namespace
@@ -132,6 +152,46 @@ Result<std::uint32_t> parse_number(std::string_view text, std::uint32_t least, s
     return value_error(fmt::format("is not a whole number from {} to {}", least, most));
   }
   return value;
+}
+
+Result<VcpuRange> parse_vcpus(std::string_view text) {
+  // KVM_MAX_VCPU_IDS of x86: four times KVM_MAX_NR_VCPUS, which is 4096 at most.
+  constexpr std::uint32_t largest_id = 16'383;
+  const std::size_t dash = std::min(text.find('-'), text.size());
+  const bool is_range = dash < text.size();
+  VcpuRange range;
+  const bool is_number = to_number(text.substr(0, dash), range.first) &&
+                         (!is_range || to_number(text.substr(dash + 1), range.last));
+  range.last = is_range ? range.last : range.first;
+  if (!is_number || range.first > largest_id || range.last > largest_id) {
+    return value_error(
+        fmt::format("is not a vCPU: a number from 0 to {}, or a range such as 0-3", largest_id));
+  }
+  if (range.last < range.first) {
+    return value_error("ends before it begins");
+  }
+  return range;
+}
+
+Result<base::Ok> check_reason(std::string_view text, const std::vector<std::string_view>& names) {
+  std::uint32_t number = 0;
+  const bool hexadecimal = text.starts_with("0x") || text.starts_with("0X");
+  if (to_number(text.substr(hexadecimal ? 2 : 0), number, hexadecimal ? 16 : 10)) {
+    return base::Ok{};
+  }
+  const std::string pattern(text);
+  if (std::any_of(names.begin(), names.end(), [&](std::string_view name) {
+        return ::fnmatch(pattern.c_str(), std::string(name).c_str(), FNM_CASEFOLD) == 0;
+      })) {
+    return base::Ok{};
+  }
+  if (text.find_first_of("*?[") != std::string_view::npos) {
+    return value_error("matches no exit reason");
+  }
+  const std::string_view near = nearest_reason(text, names);
+  return value_error(
+      near.empty() ? "is not an exit reason: a name as the kernel has it (npf, EPT_VIOLATION), or a number"
+                   : fmt::format("is not an exit reason; did you mean {}?", near));
 }
 
 }  // namespace isoscope::config

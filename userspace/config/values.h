@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/config.h"
 
 namespace isoscope::config {
 
@@ -25,6 +26,13 @@ base::Result<std::uint64_t> parse_size(std::string_view text);
 
 // A whole decimal number from `least` to `most`.
 base::Result<std::uint32_t> parse_number(std::string_view text, std::uint32_t least, std::uint32_t most);
+
+// `3`, or `0-3` with both ends.
+base::Result<VcpuRange> parse_vcpus(std::string_view text);
+
+// Whether `text` is the name of an exit reason in upper or lower case, a glob that matches one, or a number:
+// decimal, or hexadecimal behind `0x`. Otherwise the error has the nearest name.
+base::Result<base::Ok> check_reason(std::string_view text, const std::vector<std::string_view>& names);
 
 base::Error value_error(std::string message);
 

@@ -18,6 +18,7 @@ struct Settings {
   std::uint32_t top = 10;  // rows per table section; 0: all
   config::SortKey sort = config::SortKey::time;
   config::ColorMode color = config::ColorMode::automatic;
+  bool filtered = false;  // reports are missing that nobody asked for
 };
 
 // Turns reports into text of one format on one output.

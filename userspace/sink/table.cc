@@ -19,7 +19,7 @@ constexpr std::size_t unit_width = 56;
 }  // namespace
 
 TableSink::TableSink(OutputFile output, const base::WallClock& clock, const Settings& settings, bool color)
-    : Sink(std::move(output), clock), style_{color, settings.top, settings.sort} {}
+    : Sink(std::move(output), clock), style_{color, settings.top, settings.sort, settings.filtered} {}
 
 void TableSink::format(const Report& report) {
   std::visit([this](const auto& one) { add(one); }, report);

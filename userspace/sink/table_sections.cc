@@ -279,7 +279,7 @@ std::vector<std::string> ledger_losses(const Snapshot& window) {
 void append_vms(const Snapshot& window, const TableStyle& style, std::string& out) {
   std::vector<VmTotals> vms = fold_vms(window);
   if (vms.empty()) {
-    out += style.dim("no VM exits") + "\n";
+    out += style.none("VM exits") + "\n";
     return;
   }
   sort_rows(vms, style.sort, [](const VmTotals& vm) { return vm.lost_ns; });
@@ -314,7 +314,7 @@ void append_vms(const Snapshot& window, const TableStyle& style, std::string& ou
 
 void append_units(const Snapshot& window, const TableStyle& style, std::string& out) {
   if (window.sched.empty()) {
-    out += style.dim("no context switches") + "\n";
+    out += style.none("context switches") + "\n";
     return;
   }
   const auto switches = [](const SchedRow& row) { return row.voluntary + row.involuntary; };

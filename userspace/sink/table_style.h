@@ -15,10 +15,16 @@ struct TableStyle {
   bool color = false;
   std::uint32_t top = 10;  // rows per section; 0: all
   config::SortKey sort = config::SortKey::time;
+  bool filtered = false;  // by the user: an empty section does not mean that nothing happened
 
   std::string bold(std::string_view text) const { return painted("1", text); }
   std::string dim(std::string_view text) const { return painted("2", text); }
   std::string alarm(std::string_view text) const { return painted("1;31", text); }
+
+  // The line of a section without rows.
+  std::string none(std::string_view what) const {
+    return dim("no " + std::string(what) + (filtered ? " that the filters let through" : ""));
+  }
 
   // Of `rows` rows, how many are shown.
   std::size_t shown(std::size_t rows) const { return top == 0 || rows <= top ? rows : top; }
