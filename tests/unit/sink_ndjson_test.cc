@@ -127,6 +127,41 @@ TEST(Ndjson, WhatIsNotKnownIsNull) {
   EXPECT_EQ(other["hist"]["counts"].Size(), 0U);
 }
 
+TEST(Ndjson, AVmHasTheCgroupOfItsVmmAndWhoseThatIs) {
+  const auto records = parsed({samples::window(), samples::vm_exit()});
+  for (const std::size_t record : {std::size_t{0}, records.size() - 1}) {
+    const rapidjson::Value& vm = records[record]["vm"];
+    EXPECT_STREQ(vm["cgroup"]["id"].GetString(), "5005");
+    EXPECT_STREQ(vm["cgroup"]["path"].GetString(), samples::web.cgroup_path.c_str());
+    EXPECT_STREQ(vm["scope"]["kind"].GetString(), "libvirt");
+    EXPECT_STREQ(vm["scope"]["id"].GetString(), R"(/machine.slice/machine-qemu\x2d1\x2dweb.scope)");
+    EXPECT_STREQ(vm["scope"]["name"].GetString(), "web");
+  }
+  const rapidjson::Value& nameless = records[5]["vm"];
+  EXPECT_STREQ(nameless["name"].GetString(), "pid:4200");
+  EXPECT_FALSE(nameless.HasMember("cgroup")) << "not known";
+  EXPECT_FALSE(nameless.HasMember("scope"));
+}
+
+TEST(Ndjson, FailedEntriesCanBeSelected) {
+  aggregate::Snapshot window = samples::window();
+  window.vm_exits.resize(2);
+  for (aggregate::VmExitsRow& row : window.vm_exits) {
+    row.isa = event::Isa::vmx;
+    row.reason = 33;
+  }
+  window.vm_exits[1].reason |= 0x80000000;
+  VmExitReport streamed = samples::vm_exit();
+  streamed.exit.reason |= 0x80000000;
+  const auto records = parsed({window, streamed});
+  EXPECT_STREQ(records[0]["reason"].GetString(), "INVALID_STATE");
+  EXPECT_FALSE(records[0].HasMember("failed_entry"));
+  EXPECT_STREQ(records[1]["reason"].GetString(), "INVALID_STATE (failed entry)");
+  EXPECT_EQ(records[1]["reason_code"].GetUint(), 0x80000021U);
+  EXPECT_TRUE(records[1]["failed_entry"].GetBool());
+  EXPECT_TRUE(records.back()["failed_entry"].GetBool());
+}
+
 TEST(Ndjson, AViolationCarriesItsCrossing) {
   const auto records = parsed({samples::violation()});
   ASSERT_EQ(records.size(), 1U);

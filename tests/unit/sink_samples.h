@@ -26,8 +26,16 @@ inline constexpr std::int64_t offset_ns = 1'714'557'600'123'456'789 - 1'000'000'
 
 inline const Host host = {"node1", "0123456789abcdef0123456789abcdef",
                           "01234567-89ab-cdef-0123-456789abcdef"};
-inline const identity::Vm web = {"7c1f9a52-6e0d-4a55-9b1e-2f6d3c8a9e01", "web",
-                                 "7c1f9a52-6e0d-4a55-9b1e-2f6d3c8a9e01", "qemu", 4100};
+inline const identity::Vm web = {
+    "7c1f9a52-6e0d-4a55-9b1e-2f6d3c8a9e01",
+    "web",
+    "7c1f9a52-6e0d-4a55-9b1e-2f6d3c8a9e01",
+    "qemu",
+    4100,
+    5005,
+    R"(/machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator)",
+    identity::VmScope{identity::VmScopeKind::libvirt, R"(/machine.slice/machine-qemu\x2d1\x2dweb.scope)",
+                      "web"}};
 inline const identity::Vm nameless = {"pid:4200", "pid:4200", "", "small_guest", 4200};
 inline const identity::UnitRef host_unit;
 inline const identity::UnitRef alpha = {identity::UnitKind::container,

@@ -46,6 +46,12 @@ void add_unit_ref(Json& json, std::string_view name, const identity::UnitRef& un
   object.text("name", unit.name);
 }
 
+void add_cgroup(Json& json, std::uint64_t id, std::string_view path) {
+  JsonObject object(json, "cgroup");
+  object.id("id", id);
+  object.text("path", path);
+}
+
 void add_vm(Json& json, const identity::Vm& vm) {
   JsonObject object(json, "vm");
   object.text("id", vm.id);
@@ -53,6 +59,15 @@ void add_vm(Json& json, const identity::Vm& vm) {
   object.text("uuid", vm.uuid);
   object.text("vmm", vm.vmm);
   object.number("pid", vm.pid);
+  if (vm.cgroup_id != 0) {
+    add_cgroup(json, vm.cgroup_id, vm.cgroup_path);
+  }
+  if (vm.scope) {
+    JsonObject scope(json, "scope");
+    scope.text("kind", identity::to_string(vm.scope->kind));
+    scope.text("id", vm.scope->id);
+    scope.text("name", vm.scope->name);
+  }
 }
 
 void add_window(Json& json, const aggregate::Snapshot& window) {
@@ -66,12 +81,6 @@ void add_task(Json& json, std::string_view name, std::uint32_t pid, std::uint32_
   JsonObject object(json, name);
   object.number("pid", pid);
   object.number("tid", tid);
-}
-
-void add_cgroup(Json& json, std::uint64_t id, std::string_view path) {
-  JsonObject object(json, "cgroup");
-  object.id("id", id);
-  object.text("path", path);
 }
 
 void add_histogram(Json& json, const aggregate::DurationStats& stats) {
@@ -124,11 +133,14 @@ void add_split(Json& json, const event::Split& split, std::uint64_t duration_ns)
 
 void add_reason(JsonObject& object, event::Isa isa, std::uint32_t reason, bool other) {
   object.text("isa", isa_name(isa));
-  object.text("reason", other ? "other" : event::reason_name(isa, reason));
+  object.text("reason", other ? std::string(event::other_reasons) : event::reason_name(isa, reason));
   if (other) {
     object.null("reason_code");
   } else {
     object.number("reason_code", reason);
+  }
+  if (!other && event::is_failed_entry(isa, reason)) {
+    object.boolean("failed_entry", true);
   }
 }
 
