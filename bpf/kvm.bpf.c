@@ -8,9 +8,10 @@
 #include "lib/maps.bpf.h"
 #include "lib/compat.bpf.h"
 #include "lib/emit.bpf.h"
+#include "lib/exit_cell.bpf.h"
 #include "lib/exit_split.bpf.h"
-#include "lib/histogram.bpf.h"
 #include "lib/task.bpf.h"
+#include "lib/vcpu.bpf.h"
 
 /* Returns the index of a new one, or 0. */
 static __noinline __u32 make_vcpu(struct task_struct *task, struct task_record *record, __u32 vcpu_id,
@@ -24,7 +25,7 @@ static __noinline __u32 make_vcpu(struct task_struct *task, struct task_record *
 		count(ISOSCOPE_VCPU_FULL);
 		return 0;
 	}
-	vcpu = bpf_map_lookup_elem(&vcpus, &index);
+	vcpu = vcpu_at(index);
 	if (!vcpu)
 		return 0;
 	vcpu->vcpu_id = vcpu_id;
@@ -48,68 +49,17 @@ static __noinline __u32 make_vcpu(struct task_struct *task, struct task_record *
 	return index;
 }
 
-static __noinline __u32 make_exit_cell(__u32 reason)
-{
-	struct isoscope_exit_cell *cell;
-	__u32 index;
-
-	if (bpf_map_pop_elem(&free_exit_cells, &index)) {
-		count(ISOSCOPE_EXIT_CELL_FULL);
-		return 0;
-	}
-	cell = bpf_map_lookup_elem(&exit_cells, &index);
-	if (!cell)
-		return 0;
-	cell->reason = reason;
-	return index;
-}
-
-/* See ISOSCOPE_REASON_DIRECT. */
-static __always_inline __u32 reason_entry(__u32 reason)
-{
-	if (reason < ISOSCOPE_REASON_DIRECT)
-		return reason;
-	return ISOSCOPE_REASON_DIRECT + ((reason ^ reason >> 6 ^ reason >> 25) &
-					 (ISOSCOPE_REASON_ENTRIES - ISOSCOPE_REASON_DIRECT - 1));
-}
-
-static __always_inline __u32 count_exit(struct isoscope_vcpu *vcpu, __u32 reason)
-{
-	__u32 entry = reason_entry(reason);
-	struct isoscope_exit_cell *cell;
-	__u32 index;
-
-	/* Shows the verifier the bound that the compiler proves and would drop. */
-	barrier_var(entry);
-	entry &= ISOSCOPE_REASON_ENTRIES - 1;
-	index = vcpu->cells[entry];
-	if (!index) {
-		index = make_exit_cell(reason);
-		vcpu->cells[entry] = index;
-	}
-	cell = bpf_map_lookup_elem(&exit_cells, &index);
-	if (index && cell && cell->reason == reason) {
-		cell->exits++;
-		return index;
-	}
-	vcpu->other_exits++;
-	return 0;
-}
-
 /* The vCPU of this thread; at its first exit a new one. */
 static __always_inline struct isoscope_vcpu *find_or_make_vcpu(__u32 vcpu_id, __u32 isa)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_record *record = find_or_make_task(task);
-	struct isoscope_vcpu *vcpu = NULL;
-	__u32 index;
+	struct isoscope_vcpu *vcpu = find_vcpu(task);
+	struct task_record *record;
 
-	if (record) {
-		index = record->vcpu;
-		if (!index)
-			index = make_vcpu(task, record, vcpu_id, isa);
-		if (index)
-			vcpu = bpf_map_lookup_elem(&vcpus, &index);
+	if (!vcpu) {
+		record = find_or_make_task(task);
+		if (record)
+			vcpu = vcpu_at(make_vcpu(task, record, vcpu_id, isa));
 	}
 	if (!vcpu) {
 		count(ISOSCOPE_EXIT_UNTRACKED);
@@ -122,42 +72,27 @@ static __always_inline struct isoscope_vcpu *find_or_make_vcpu(__u32 vcpu_id, __
 	return vcpu;
 }
 
-/* The vCPU of this thread; NULL before its first exit, or if that was counted as untracked. */
-static __always_inline struct isoscope_vcpu *find_vcpu(struct task_struct *task)
-{
-	struct task_record *record = find_task(task->pid);
-
-	return record ? vcpu_of(record) : NULL;
-}
-
 static __always_inline void begin_exit(struct isoscope_vcpu *vcpu, __u32 reason, __u64 guest_rip)
 {
 	struct isoscope_pending_exit *pending = &vcpu->pending;
 
 	if (pending->start_ns)
-		vcpu->unmatched_exits++;
-	if (pending->divided)
+		abandon_exit(vcpu);
+	if (pending->parts)
 		split_clear(pending);
-	pending->cell = count_exit(vcpu, reason);
 	pending->reason = reason;
 	pending->guest_rip = guest_rip;
 	pending->start_ns = bpf_ktime_get_ns();
 }
 
-static __always_inline bool streams_exits(void)
-{
-	return knobs.stream_exits || knobs.slow_exit_ns;
-}
-
-static __always_inline void stream_exit(struct task_struct *task, struct isoscope_vcpu *vcpu, __u64 now,
-					__u64 duration_ns)
+static __always_inline void stream_exit(struct isoscope_vcpu *vcpu, __u64 now, __u64 duration_ns)
 {
 	struct isoscope_vm_exit *event = reserve(data, struct isoscope_vm_exit, ISOSCOPE_CLASS_EXIT);
 
 	if (!event)
 		return;
-	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_VM_EXIT, ISOSCOPE_CLASS_EXIT, task,
-		    vcpu->cgroup_id, now);
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_VM_EXIT, ISOSCOPE_CLASS_EXIT,
+		    bpf_get_current_task_btf(), vcpu->cgroup_id, now);
 	event->start_ns = vcpu->pending.start_ns;
 	event->duration_ns = duration_ns;
 	event->split = vcpu->pending.split;
@@ -169,39 +104,9 @@ static __always_inline void stream_exit(struct task_struct *task, struct isoscop
 	submit_data(event, sizeof(*event));
 }
 
-static __always_inline void add_duration(struct isoscope_exit_cell *cell, __u64 duration_ns)
-{
-	struct isoscope_control *now;
-	__u32 bucket = bucket_of(duration_ns);
-	__u32 zero = 0;
-
-	now = bpf_map_lookup_elem(&control, &zero);
-	if (now && cell->window != now->window) {
-		cell->window = now->window;
-		cell->min_ns = duration_ns;
-		cell->max_ns = duration_ns;
-	} else if (duration_ns < cell->min_ns) {
-		cell->min_ns = duration_ns;
-	} else if (duration_ns > cell->max_ns) {
-		cell->max_ns = duration_ns;
-	}
-	cell->sum_ns += duration_ns;
-	if (bucket < ISOSCOPE_HIST_BUCKETS)
-		cell->buckets[bucket]++;
-}
-
-/* Of the pending exit; the index may be of another vCPU's only if memory was overwritten. */
-static __always_inline struct isoscope_exit_cell *pending_cell(struct isoscope_vcpu *vcpu)
-{
-	__u32 index = vcpu->pending.cell;
-
-	return index ? bpf_map_lookup_elem(&exit_cells, &index) : NULL;
-}
-
 static __always_inline int on_entry(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct isoscope_vcpu *vcpu = find_vcpu(task);
+	struct isoscope_vcpu *vcpu = find_vcpu(bpf_get_current_task_btf());
 	struct isoscope_exit_cell *cell;
 	__u64 now, duration_ns;
 
@@ -213,21 +118,21 @@ static __always_inline int on_entry(void)
 	}
 	now = bpf_ktime_get_ns();
 	duration_ns = now - vcpu->pending.start_ns;
-	if (vcpu->pending.divided)
-		split_finish(&vcpu->pending, duration_ns, now);
-	cell = pending_cell(vcpu);
-	if (cell) {
+	cell = find_or_make_exit_cell(vcpu, vcpu->pending.reason);
+	if (vcpu->pending.parts) {
 		/* First, so that a reader in between has too many parts and not too much of the kernel's. */
-		if (vcpu->pending.divided)
-			split_add(&cell->split, &vcpu->pending.split);
+		split_finish(&vcpu->pending, duration_ns, now, cell ? &cell->split : &vcpu->other_split);
+		if (cell && vcpu->pending.parts & ISOSCOPE_PARTS_OTHER)
+			cell->nested += vcpu->pending.nested;
+	}
+	if (cell) {
 		add_duration(cell, duration_ns);
 	} else {
-		split_add(&vcpu->other_split, &vcpu->pending.split);
 		vcpu->other_finished++;
 		vcpu->other_sum_ns += duration_ns;
 	}
-	if (knobs.stream_exits || (knobs.slow_exit_ns && duration_ns >= knobs.slow_exit_ns))
-		stream_exit(task, vcpu, now, duration_ns);
+	if (knobs.stream_exits && duration_ns >= knobs.slow_exit_ns)
+		stream_exit(vcpu, now, duration_ns);
 	vcpu->pending.start_ns = 0;
 	return 0;
 }
@@ -260,14 +165,12 @@ static __always_inline int on_wakeup(__u64 halt_ns)
 
 static __always_inline int on_nested_exit(void)
 {
-	struct isoscope_vcpu *vcpu = find_vcpu(bpf_get_current_task_btf());
-	struct isoscope_exit_cell *cell;
+	struct isoscope_pending_exit *pending = current_exit();
 
-	if (!vcpu || !vcpu->pending.start_ns)
-		return 0;
-	cell = pending_cell(vcpu);
-	if (cell)
-		cell->nested++;
+	if (pending) {
+		pending->parts |= ISOSCOPE_PARTS_OTHER;
+		pending->nested = 1;
+	}
 	return 0;
 }
 
@@ -295,7 +198,7 @@ int BPF_PROG(handle_kvm_exit_svm, struct kvm_vcpu *kvm_vcpu, __u32 isa)
 		return 0;
 	if (isa != ISOSCOPE_ISA_SVM || !read_svm_reason(kvm_vcpu, &vcpu->svm, &reason))
 		return on_unread_exit(vcpu);
-	begin_exit(vcpu, reason, streams_exits() ? read_svm_rip(kvm_vcpu) : 0);
+	begin_exit(vcpu, reason, knobs.stream_exits ? read_svm_rip(kvm_vcpu) : 0);
 	return 0;
 }
 
@@ -346,10 +249,10 @@ int BPF_PROG(handle_kvm_userspace_exit)
 SEC("?fentry/kvm_arch_vcpu_ioctl_run")
 int BPF_PROG(handle_kvm_arch_vcpu_ioctl_run)
 {
-	struct isoscope_pending_exit *pending = current_exit();
+	struct isoscope_vcpu *vcpu = find_vcpu(bpf_get_current_task_btf());
 
-	if (pending)
-		split_leave_userspace(pending, bpf_ktime_get_ns());
+	if (vcpu && vcpu->pending.userspace_since_ns)
+		split_leave_userspace(&vcpu->pending, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -405,7 +308,7 @@ int handle_kvm_exit_classic(void *ctx)
 		return KEEP_FOR_PERF;
 	if (isa == ISOSCOPE_ISA_VMX)
 		reason &= 0xffff | ISOSCOPE_REASON_FAILED_ENTRY;
-	begin_exit(vcpu, reason, streams_exits() ? classic_u64(ctx, knobs.classic_rip_offset) : 0);
+	begin_exit(vcpu, reason, knobs.stream_exits ? classic_u64(ctx, knobs.classic_rip_offset) : 0);
 	return KEEP_FOR_PERF;
 }
 

@@ -6,9 +6,13 @@ const volatile struct isoscope_knobs knobs = {
     .task_slots = 32768,
 };
 
+const volatile struct isoscope_hist_tables hist_tables;
+volatile struct isoscope_control control;
+struct isoscope_vcpu vcpus[ISOSCOPE_VCPUS];
+__u64 vcpu_cache[VCPU_CACHE_ENTRIES];
+
 struct tasks_map tasks SEC(".maps");
 struct tasks_overflow_map tasks_overflow SEC(".maps");
-struct vcpus_map vcpus SEC(".maps");
 struct exit_cells_map exit_cells SEC(".maps");
 struct cgroup_sched_map cgroup_sched SEC(".maps");
 struct cgroup_slots_map cgroup_slots SEC(".maps");
@@ -16,7 +20,6 @@ struct free_list_map free_vcpus SEC(".maps");
 struct free_list_map free_exit_cells SEC(".maps");
 struct free_list_map free_cgroups SEC(".maps");
 struct counters_map counters SEC(".maps");
-struct control_map control SEC(".maps");
 struct ring_map security SEC(".maps");
 struct ring_map data SEC(".maps");
 

@@ -3,6 +3,7 @@
 #include "lib/maps.bpf.h"
 #include "lib/compat.bpf.h"
 #include "lib/emit.bpf.h"
+#include "lib/exit_cell.bpf.h"
 #include "lib/exit_split.bpf.h"
 #include "lib/isolation.bpf.h"
 #include "lib/task.bpf.h"
@@ -161,6 +162,19 @@ int BPF_PROG(handle_sched_wakeup, struct task_struct *task)
 	return 0;
 }
 
+static __always_inline void end_vcpu(struct task_record *record)
+{
+	struct isoscope_vcpu *vcpu = vcpu_of(record);
+
+	if (!vcpu)
+		return;
+	if (vcpu->pending.start_ns)
+		abandon_exit(vcpu);
+	record->vcpu = 0;
+	uncache_vcpu(vcpu->tid);
+	vcpu->state = ISOSCOPE_VCPU_DEAD;
+}
+
 /*
  * TP_PROTO(struct task_struct *parent, struct task_struct *child). The child has not run. It belongs to its
  * parent's unit, also when it was cloned into another cgroup; namespaces that clone made stand in its nsproxy
@@ -177,8 +191,11 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 	if (!of_parent)
 		return 0;
 	home_cgroup_id = of_parent->home_cgroup_id;
-	if (find_task(child->pid)) /* its last owner's end was missed */
+	of_child = find_task(child->pid);
+	if (of_child) { /* its last owner's end was missed */
+		end_vcpu(of_child);
 		free_task(child->pid);
+	}
 	of_child = make_task(child, home_cgroup_id);
 	if (!of_child)
 		return 0;
@@ -208,19 +225,6 @@ static __always_inline void report_exec(struct task_struct *task, struct task_re
 	event->pad = 0;
 	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
 	submit(event);
-}
-
-static __always_inline void end_vcpu(struct task_record *record)
-{
-	struct isoscope_vcpu *vcpu = vcpu_of(record);
-
-	if (!vcpu)
-		return;
-	if (vcpu->pending.start_ns)
-		vcpu->unmatched_exits++;
-	record->vcpu = 0;
-	vcpu->pending.start_ns = 0;
-	vcpu->state = ISOSCOPE_VCPU_DEAD;
 }
 
 /* The record under the leader's id becomes that of the thread which had another id until now. */

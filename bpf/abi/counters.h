@@ -11,16 +11,16 @@
 #include "layout.h"
 
 /*
- * Exits of one vCPU for one reason: one cell of the pool `exit_cells`. Written by the vCPU thread alone, so
- * there are no atomics; every field is read whole, but a reader may see one exit in `exits` and not yet in
- * `buckets`.
+ * Exits of one vCPU for one reason: one cell of the pool `exit_cells`. An exit is counted when it is over, by
+ * its bucket alone. Written by the vCPU thread alone, so there are no atomics; every field is read whole, but
+ * a reader may see one exit in `sum_ns` and not yet in `buckets`.
  */
 struct isoscope_exit_cell {
 	/* Modulo 2^32, as the buckets are: fewer happen within a window. */
-	__u32 exits;  /* counted at kvm_exit; the last one of a vCPU never has an entry */
-	__u32 nested; /* of which came from a guest of the guest (kvm_nested_vmexit) */
-	__u64 sum_ns; /* of finished exits, as are the split, the buckets, min and max */
-	__u64 min_ns; /* min and max are of the window `window`, and stale in any other */
+	__u32 unfinished; /* exits that never had an entry: the last of a vCPU, or another one came first */
+	__u32 nested;	  /* finished ones that came from a guest of the guest (kvm_nested_vmexit) */
+	__u64 sum_ns;	  /* of finished exits, as are the split, the buckets, min and max */
+	__u64 min_ns;	  /* min and max are of the window `window`, and stale in any other */
 	__u64 max_ns;
 	__u32 window;
 	__u32 reason;
@@ -43,18 +43,22 @@ enum isoscope_vcpu_state {
 	ISOSCOPE_VCPU_DEAD = 2, /* the thread has ended; userspace takes the last reading and frees it */
 };
 
+/* Most exits are handled in the kernel at once, and most of the others go to the VMM and back. */
+enum isoscope_parts {
+	ISOSCOPE_PARTS_USERSPACE = 1, /* split.userspace_ns or userspace_since_ns */
+	ISOSCOPE_PARTS_OTHER = 2,     /* anything else */
+};
+
 /*
  * The exit that a vCPU is in. For the programs alone: they write it in the vCPU's thread, save for
  * `runnable_ns` (see handle_sched_wakeup).
  */
 struct isoscope_pending_exit {
 	__u64 start_ns; /* 0: none */
-	__u32 cell;	/* index into `exit_cells`; 0: counted in `other` */
 	__u32 reason;
-	/* Set when any part of `split` or `userspace_since_ns` is: most exits are handled in the kernel at
-	 * once. */
-	__u32 divided;
+	__u32 parts;		  /* enum isoscope_parts: what below is set */
 	__u32 off_cpu;		  /* the thread was switched out, and not in again */
+	__u32 nested;		  /* the exit was one of a guest of the guest */
 	__u64 runnable_ns;	  /* off_cpu: since when it could run; 0: it sleeps */
 	__u64 userspace_since_ns; /* 0: it is in the kernel */
 	__u64 phase_preempted_ns; /* split.preempted_ns when the present phase began */
@@ -73,6 +77,9 @@ struct isoscope_svm_cache {
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_svm_cache, 24);
 
+/* Entries of the global `vcpus`. */
+#define ISOSCOPE_VCPUS 2048
+
 struct isoscope_vcpu {
 	__u32 state;
 	__u32 vcpu_id;
@@ -84,7 +91,7 @@ struct isoscope_vcpu {
 	__u64 cgroup_id;
 	__u64 unmatched_entries; /* an entry without a pending exit: the first after attach, or a lost exit */
 	__u64 unmatched_exits;	 /* an exit while another was pending, or pending when the thread ended */
-	__u64 other_exits;	 /* no cell was free, or the hash of two reasons collided */
+	__u64 other_unfinished;	 /* these: no cell was free, or the hash of two reasons collided */
 	__u64 other_finished;
 	__u64 other_sum_ns;
 	struct isoscope_split other_split;

@@ -22,20 +22,33 @@
 #define ISOSCOPE_HIST_OFFSET (ISOSCOPE_HIST_FIRST_OCTAVE * (1 << ISOSCOPE_HIST_SCALE))
 
 /*
- * How a program finds the bucket of a duration without a logarithm. Let u = ns - 1 (the upper bound is
- * inclusive) and split it like a float: exponent e, and the 4 bits below the leading one, m. Such a step
- * is at most 1/16 wide, narrower than any bucket (2^(1/8) - 1 = 9 %), so that at most one boundary falls
- * inside it: guess[e * 16 + m] is the bucket of the step's first value, and u >= floor[guess + 1] moves it
- * up by one. floor[i] is the integer part of b(i); as durations are whole nanoseconds,
- * ns > b(i) is the same as u >= floor(b(i)).
+ * How the bucket of a duration is found without a logarithm. It is cut to at most 12 bits by a shift of 0, 8,
+ * 16 or 24: 16 or more is left of it, so that such a step is at most 1/16 wide. That is narrower than any
+ * bucket (2^(1/8) - 1 = 9 %), and at most one boundary falls inside: guess[] has the bucket of the step's
+ * first value, and ns > floor_ns[guess + 1] moves it up by one. floor_ns[i] is the integer part of b(i); for
+ * whole nanoseconds that is as good as b(i).
  */
-#define ISOSCOPE_HIST_STEP_BITS 4
-#define ISOSCOPE_HIST_EXPONENTS 64 /* every exponent of a __u64, so that no bound needs checking */
-#define ISOSCOPE_HIST_STEPS (ISOSCOPE_HIST_EXPONENTS << ISOSCOPE_HIST_STEP_BITS)
+#define ISOSCOPE_HIST_STEP_BITS 12
+#define ISOSCOPE_HIST_STEPS (4 << ISOSCOPE_HIST_STEP_BITS)
 
 struct isoscope_hist_tables {
-	__u64 floor_ns[ISOSCOPE_HIST_BUCKETS + 1];
+	__u64 floor_ns[256 + 1]; /* every guess can be looked up; no duration reaches those above the last */
 	__u8 guess[ISOSCOPE_HIST_STEPS];
 };
+
+/* The index into guess[]. From 2^36 ns (69 s) on it is the last. */
+static inline __u64 isoscope_hist_step(__u64 ns)
+{
+	if (ns < 1ULL << 20) {
+		if (ns < 1ULL << 12)
+			return ns;
+		return (1 << ISOSCOPE_HIST_STEP_BITS) + (ns >> 8);
+	}
+	if (ns < 1ULL << 28)
+		return (2 << ISOSCOPE_HIST_STEP_BITS) + (ns >> 16);
+	if (ns < 1ULL << 36)
+		return (3 << ISOSCOPE_HIST_STEP_BITS) + (ns >> 24);
+	return ISOSCOPE_HIST_STEPS - 1;
+}
 
 #endif

@@ -10,13 +10,14 @@
 struct isoscope_knobs {
 	__u32 abi_version;
 	__u32 task_slots;   /* entries of `tasks`; a power of two */
-	__u64 slow_exit_ns; /* stream exits that took at least this long; 0: off */
+	__u64 slow_exit_ns; /* stream exits that took at least this long; 0: all */
 	__u64 wakeup_bytes; /* wake the reader when the data ring holds this much */
-	__u8 stream_exits;  /* stream every exit */
+	__u8 stream_exits;
 	__u8 stream_switches;
 	__u8 legal_paths_watched; /* fentry is there: a change found by state alone was not made by a system
 				     call */
-	__u8 pad[5];
+	__u8 has_cast;		  /* the kernel function bpf_rdonly_cast is there (6.2) */
+	__u8 pad[4];
 	/* Offsets in the classic kvm:kvm_exit record, from its tracefs format file. */
 	__u32 classic_reason_offset;
 	__u32 classic_vcpu_offset;
@@ -28,7 +29,7 @@ struct isoscope_knobs {
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_knobs, 56);
 
-/* The one entry of the map `control`. */
+/* The global `control`, in the memory that every instance of the object shares. */
 struct isoscope_control {
 	__u32
 	    window; /* number of the current window; a change tells the programs to begin min and max anew */

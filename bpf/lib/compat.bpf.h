@@ -24,6 +24,21 @@ static __always_inline __u32 task_state(struct task_struct *task)
 }
 
 /*
+ * a35b9af4ec2c ("bpf: Add a kfunc for generic type cast", 6.2): what is read through the result of
+ * bpf_rdonly_cast is one load, and 0 if it faults, in place of a call of about 95 instructions. The type must
+ * be a struct of vmlinux' own BTF; timespec64 stands for 64 bits. The call goes when 6.1 is no longer
+ * supported.
+ */
+extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __weak;
+
+static __always_inline __u64 load_u64(const void *from)
+{
+	struct timespec64 *bits = bpf_rdonly_cast((void *)from, bpf_core_type_id_kernel(struct timespec64));
+
+	return bits->tv_sec;
+}
+
+/*
  * "KVM: VMX: Add struct vcpu_vt" moved exit_reason into a part shared with TDX (6.16); before the union it
  * was a plain u32 (8e53324021645, 5.11), which has the same size and place.
  */
@@ -39,17 +54,21 @@ static __always_inline bool read_vmx_reason(struct kvm_vcpu *vcpu, __u32 *reason
 {
 	struct vcpu_vmx___vt *vt = (void *)vcpu;
 	struct vcpu_vmx *vmx = (void *)vcpu;
+	const void *from = bpf_core_field_exists(vt->vt.exit_reason) ? (void *)&vt->vt.exit_reason
+								     : (void *)&vmx->exit_reason;
 
-	if (bpf_core_field_exists(vt->vt.exit_reason))
-		return !bpf_core_read(reason, sizeof(*reason), &vt->vt.exit_reason);
-	return !bpf_core_read(reason, sizeof(*reason), &vmx->exit_reason);
+	if (knobs.has_cast) {
+		*reason = load_u64(from);
+		return true;
+	}
+	return !bpf_probe_read_kernel(reason, sizeof(*reason), from);
 }
 
 /*
  * exit_code is 32 bits wide, 64 from 6.20 on: negative means invalid, and the low half is the code either
  * way.
  *
- * Where the VMCB is, is remembered, as each read through a pointer costs about 95 instructions. svm->vmcb
+ * Where the VMCB is, is remembered where each read through a pointer costs about 95 instructions. svm->vmcb
  * changes when the vCPU enters or leaves its own guest (svm_switch_vmcb), and so does a bit of hflags.
  */
 static __always_inline bool read_svm_reason(struct kvm_vcpu *vcpu, struct isoscope_svm_cache *cache,
@@ -58,6 +77,11 @@ static __always_inline bool read_svm_reason(struct kvm_vcpu *vcpu, struct isosco
 	struct vcpu_svm *svm = (void *)vcpu;
 	struct vmcb *vmcb;
 
+	if (knobs.has_cast) {
+		vmcb = (struct vmcb *)load_u64(&svm->vmcb);
+		*reason = load_u64(&vmcb->control.exit_code);
+		return vmcb != NULL;
+	}
 	if (cache->vcpu != (__u64)vcpu || cache->hflags != vcpu->arch.hflags) {
 		if (bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb))
 			return false;

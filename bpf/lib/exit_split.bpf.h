@@ -10,13 +10,7 @@
 #define ISOSCOPE_EXIT_SPLIT_BPF_H
 
 #include "lib/maps.bpf.h"
-
-static __always_inline struct isoscope_vcpu *vcpu_of(const struct task_record *record)
-{
-	__u32 index = record->vcpu;
-
-	return index ? bpf_map_lookup_elem(&vcpus, &index) : NULL;
-}
+#include "lib/vcpu.bpf.h"
 
 /* Of the thread, as it leaves its CPU. A guest is never preempted without an exit, so one is pending. */
 static __always_inline void split_switched_out(const struct task_record *record, __u64 now, bool runnable)
@@ -25,7 +19,7 @@ static __always_inline void split_switched_out(const struct task_record *record,
 
 	if (!vcpu || !vcpu->pending.start_ns)
 		return;
-	vcpu->pending.divided = 1;
+	vcpu->pending.parts |= ISOSCOPE_PARTS_OTHER;
 	vcpu->pending.off_cpu = 1;
 	vcpu->pending.runnable_ns = runnable ? now : 0;
 }
@@ -48,8 +42,9 @@ static __always_inline void split_enter_userspace(struct isoscope_pending_exit *
 	if (pending->userspace_since_ns)
 		return;
 	pending->userspace_since_ns = now;
-	pending->phase_preempted_ns = pending->split.preempted_ns;
-	pending->divided = 1;
+	if (pending->parts & ISOSCOPE_PARTS_OTHER)
+		pending->phase_preempted_ns = pending->split.preempted_ns;
+	pending->parts |= ISOSCOPE_PARTS_USERSPACE;
 }
 
 static __always_inline __u64 less(__u64 a, __u64 b)
@@ -57,15 +52,17 @@ static __always_inline __u64 less(__u64 a, __u64 b)
 	return a > b ? a - b : 0;
 }
 
+/* Of an exit that is in userspace: userspace_since_ns is set. */
 static __always_inline void split_leave_userspace(struct isoscope_pending_exit *pending, __u64 now)
 {
-	__u64 preempted_ns = pending->split.preempted_ns - pending->phase_preempted_ns;
+	__u64 userspace_ns = now - pending->userspace_since_ns;
 
-	if (!pending->userspace_since_ns)
-		return;
-	pending->split.userspace_ns += less(now - pending->userspace_since_ns, preempted_ns);
+	if (pending->parts & ISOSCOPE_PARTS_OTHER) {
+		userspace_ns = less(userspace_ns, pending->split.preempted_ns - pending->phase_preempted_ns);
+		pending->phase_preempted_ns = pending->split.preempted_ns;
+	}
+	pending->split.userspace_ns += userspace_ns;
 	pending->userspace_since_ns = 0;
-	pending->phase_preempted_ns = pending->split.preempted_ns;
 }
 
 /*
@@ -82,7 +79,7 @@ static __always_inline void split_end_halt(struct isoscope_pending_exit *pending
 	}
 	pending->split.halted_ns += less(halt_ns, preempted_ns);
 	pending->phase_preempted_ns = pending->split.preempted_ns;
-	pending->divided = 1;
+	pending->parts |= ISOSCOPE_PARTS_OTHER;
 }
 
 static __always_inline __u64 take(__u64 part, __u64 *left)
@@ -93,31 +90,38 @@ static __always_inline __u64 take(__u64 part, __u64 *left)
 }
 
 /* At the entry. The clocks of a halt and ours are read apart: no part may exceed what there is. */
-static __always_inline void split_finish(struct isoscope_pending_exit *pending, __u64 duration_ns, __u64 now)
+static __always_inline void split_finish(struct isoscope_pending_exit *pending, __u64 duration_ns, __u64 now,
+					 struct isoscope_split *sum)
 {
-	split_leave_userspace(pending, now);
-	pending->split.preempted_ns = take(pending->split.preempted_ns, &duration_ns);
-	pending->split.userspace_ns = take(pending->split.userspace_ns, &duration_ns);
-	pending->split.halted_ns = take(pending->split.halted_ns, &duration_ns);
+	struct isoscope_split *split = &pending->split;
+
+	if (pending->userspace_since_ns)
+		split_leave_userspace(pending, now);
+	if (pending->parts & ISOSCOPE_PARTS_OTHER) {
+		split->preempted_ns = take(split->preempted_ns, &duration_ns);
+		split->userspace_ns = take(split->userspace_ns, &duration_ns);
+		split->halted_ns = take(split->halted_ns, &duration_ns);
+		sum->halted_ns += split->halted_ns;
+		sum->preempted_ns += split->preempted_ns;
+	} else {
+		split->userspace_ns = take(split->userspace_ns, &duration_ns);
+	}
+	sum->userspace_ns += split->userspace_ns;
 }
 
 static __always_inline void split_clear(struct isoscope_pending_exit *pending)
 {
-	pending->divided = 0;
-	pending->off_cpu = 0;
-	pending->runnable_ns = 0;
+	if (pending->parts & ISOSCOPE_PARTS_OTHER) {
+		pending->off_cpu = 0;
+		pending->nested = 0;
+		pending->runnable_ns = 0;
+		pending->phase_preempted_ns = 0;
+		pending->split.halted_ns = 0;
+		pending->split.preempted_ns = 0;
+	}
 	pending->userspace_since_ns = 0;
-	pending->phase_preempted_ns = 0;
-	pending->split.halted_ns = 0;
 	pending->split.userspace_ns = 0;
-	pending->split.preempted_ns = 0;
-}
-
-static __always_inline void split_add(struct isoscope_split *sum, const struct isoscope_split *one)
-{
-	sum->halted_ns += one->halted_ns;
-	sum->userspace_ns += one->userspace_ns;
-	sum->preempted_ns += one->preempted_ns;
+	pending->parts = 0;
 }
 
 #endif

@@ -15,6 +15,8 @@
 #include "lib/task_record.h"
 
 extern const volatile struct isoscope_knobs knobs;
+/* Not a map of its own: reading a global is one instruction. */
+extern volatile struct isoscope_control control;
 
 /*
  * One slot per thread, found by thread id: tid & (task_slots - 1). The JIT inlines the look-up (about 10
@@ -40,16 +42,19 @@ struct tasks_overflow_map {
 };
 extern struct tasks_overflow_map tasks_overflow SEC(".maps");
 
-/* vCPU threads. Userspace reads these three through mmap. Index 0 means none in `vcpus` and `exit_cells`. */
-struct vcpus_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1024);
-	__type(key, __u32);
-	__type(value, struct isoscope_vcpu);
-};
-extern struct vcpus_map vcpus SEC(".maps");
+/*
+ * vCPU threads. A global, found without a look-up; index 0 means none. Userspace reads it and the next two
+ * through mmap.
+ */
+extern struct isoscope_vcpu vcpus[ISOSCOPE_VCPUS];
 
+/* The vCPU of a thread: its id in the upper half, the index in the lower. A cache of what the task records
+ * say.
+ */
+#define VCPU_CACHE_ENTRIES 4096
+extern __u64 vcpu_cache[VCPU_CACHE_ENTRIES];
+
+/* Index 0 means none. */
 struct exit_cells_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -95,15 +100,6 @@ struct counters_map {
 	__type(value, __u64);
 };
 extern struct counters_map counters SEC(".maps");
-
-struct control_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct isoscope_control);
-};
-extern struct control_map control SEC(".maps");
 
 /*
  * Security and lifecycle events have a ring of their own, so that no flood of data events can push one out.

@@ -43,7 +43,7 @@ TEST(ExitWindows, EachWindowHoldsItsOwnExits) {
   reading.cells.emplace_back();
   isoscope_exit_cell& cell = reading.cells.back();
   cell.reason = 0x7b;
-  cell.exits = 3;
+  cell.unfinished = 1;
   finish(cell, 1, 1000);
   finish(cell, 1, 3000);
   auto first = windows.close(std::span(&reading, 1), 1).rows;
@@ -55,10 +55,10 @@ TEST(ExitWindows, EachWindowHoldsItsOwnExits) {
   EXPECT_EQ(first[0].stats.max_ns, 3000U);
   EXPECT_EQ(first[0].vm.pid, 100U);
 
-  finish(cell, 2, 2000);  // the third exit, which began in the first window
+  finish(cell, 2, 2000);
   auto second = windows.close(std::span(&reading, 1), 2).rows;
   ASSERT_EQ(second.size(), 1U);
-  EXPECT_EQ(second[0].count, 0U);
+  EXPECT_EQ(second[0].count, 1U);
   EXPECT_EQ(second[0].stats.count, 1U);
   EXPECT_EQ(second[0].stats.min_ns, 2000U);
   EXPECT_EQ(second[0].stats.max_ns, 2000U);
@@ -93,12 +93,12 @@ TEST(ExitWindows, AnIndexGivenToAnotherThreadStartsFromZero) {
   ExitWindows windows;
   auto reading = vcpu(1, 7);
   reading.cells.emplace_back();
-  reading.cells[0].exits = 1000;
+  reading.cells[0].unfinished = 1000;
   reading.vcpu.unmatched_exits = 1;
   EXPECT_EQ(windows.close(std::span(&reading, 1), 1).unmatched_exits, 1U);
   reading.vcpu.start_ns = 8;
   reading.vcpu.unmatched_exits = 2;
-  reading.cells[0].exits = 10;
+  reading.cells[0].unfinished = 10;
   const auto window = windows.close(std::span(&reading, 1), 2);
   ASSERT_EQ(window.rows.size(), 1U);
   EXPECT_EQ(window.rows[0].count, 10U);
@@ -108,7 +108,7 @@ TEST(ExitWindows, AnIndexGivenToAnotherThreadStartsFromZero) {
 TEST(ExitWindows, ExitsWithoutACellAreARowOfTheirOwn) {
   ExitWindows windows;
   auto reading = vcpu(1, 7);
-  reading.vcpu.other_exits = 4;
+  reading.vcpu.other_unfinished = 1;
   reading.vcpu.other_finished = 3;
   reading.vcpu.other_sum_ns = 900;
   reading.vcpu.other_split.userspace_ns = 800;
@@ -148,10 +148,10 @@ TEST(ExitWindows, ExitsOfNestedGuestsAreCountedApart) {
   ExitWindows windows;
   auto reading = vcpu(1, 7);
   reading.cells.emplace_back();
-  reading.cells[0].exits = 0xffff'ffff;
+  reading.cells[0].buckets[50] = 0xffff'ffff;
   reading.cells[0].nested = 0xffff'fffe;
   (void)windows.close(std::span(&reading, 1), 1);
-  reading.cells[0].exits += 5;
+  reading.cells[0].buckets[50] += 5;
   reading.cells[0].nested += 3;
   const auto rows = windows.close(std::span(&reading, 1), 2).rows;
   ASSERT_EQ(rows.size(), 1U);

@@ -75,11 +75,11 @@ void ExitWindows::close_vcpu(const probe::VcpuReading& reading, std::uint32_t wi
     isoscope_exit_cell& before = previous.cells[cell.reason];
     VmExitsRow row = row_of(vcpu);
     row.reason = cell.reason;
-    row.count = static_cast<std::uint32_t>(cell.exits - before.exits);
-    row.nested = static_cast<std::uint32_t>(cell.nested - before.nested);
     row.stats = difference(cell, before, window);
+    row.count = row.stats.count + static_cast<std::uint32_t>(cell.unfinished - before.unfinished);
+    row.nested = static_cast<std::uint32_t>(cell.nested - before.nested);
     row.split = take_split(cell.split, before.split, row.stats.sum_ns);
-    if (row.count > 0 || row.stats.count > 0) {
+    if (row.count > 0) {
       out.rows.push_back(std::move(row));
     }
     const isoscope_split taken = before.split;
@@ -88,11 +88,11 @@ void ExitWindows::close_vcpu(const probe::VcpuReading& reading, std::uint32_t wi
   }
   VmExitsRow other = row_of(vcpu);
   other.other = true;
-  other.count = vcpu.other_exits - previous.vcpu.other_exits;
   other.stats.count = vcpu.other_finished - previous.vcpu.other_finished;
   other.stats.sum_ns = vcpu.other_sum_ns - previous.vcpu.other_sum_ns;
+  other.count = other.stats.count + (vcpu.other_unfinished - previous.vcpu.other_unfinished);
   other.split = take_split(vcpu.other_split, previous.vcpu.other_split, other.stats.sum_ns);
-  if (other.count > 0 || other.stats.count > 0) {
+  if (other.count > 0) {
     out.rows.push_back(std::move(other));
   }
   out.unmatched_exits += vcpu.unmatched_exits - previous.vcpu.unmatched_exits;

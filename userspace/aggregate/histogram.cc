@@ -2,8 +2,8 @@
 #include "aggregate/histogram.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <limits>
 
 namespace isoscope::aggregate {
 
@@ -11,15 +11,15 @@ namespace {
 
 isoscope_hist_tables make_tables() {
   isoscope_hist_tables tables{};
-  for (std::size_t i = 0; i <= histogram_buckets; ++i) {
+  std::fill(std::begin(tables.floor_ns), std::end(tables.floor_ns), std::numeric_limits<__u64>::max());
+  // What is longer than the last boundary is in the last bucket too.
+  for (std::size_t i = 0; i < histogram_buckets; ++i) {
     tables.floor_ns[i] = static_cast<std::uint64_t>(std::floor(bucket_floor_ns(i)));
   }
   for (std::uint32_t step = 0; step < ISOSCOPE_HIST_STEPS; ++step) {
-    const std::uint32_t exponent = step >> ISOSCOPE_HIST_STEP_BITS;
-    const std::uint64_t fraction = step & ((1U << ISOSCOPE_HIST_STEP_BITS) - 1);
-    const std::uint64_t one = std::uint64_t{1} << exponent;
-    const std::uint64_t first = one + fraction * (one >> ISOSCOPE_HIST_STEP_BITS);  // of no use below 2^4
-    const auto* const after = std::upper_bound(std::begin(tables.floor_ns), std::end(tables.floor_ns), first);
+    const std::uint32_t shift = (step >> ISOSCOPE_HIST_STEP_BITS) * 8;
+    const std::uint64_t first = std::uint64_t{step & ((1U << ISOSCOPE_HIST_STEP_BITS) - 1)} << shift;
+    const auto* const after = std::lower_bound(std::begin(tables.floor_ns), std::end(tables.floor_ns), first);
     const auto above = static_cast<std::size_t>(after - std::begin(tables.floor_ns));
     tables.guess[step] = static_cast<__u8>(std::clamp<std::size_t>(above, 1, histogram_buckets) - 1);
   }
@@ -40,16 +40,8 @@ const isoscope_hist_tables& bucket_tables() {
 
 std::size_t bucket_of(std::uint64_t duration_ns) {
   const isoscope_hist_tables& tables = bucket_tables();
-  constexpr std::uint64_t in_first_bucket = 64;  // the whole nanoseconds up to b(1)
-  if (duration_ns <= in_first_bucket) {
-    return 0;
-  }
-  const std::uint64_t below = duration_ns - 1;
-  const auto exponent = static_cast<std::uint32_t>(std::bit_width(below)) - 1;
-  constexpr std::uint32_t step_mask = (1U << ISOSCOPE_HIST_STEP_BITS) - 1;
-  const std::uint64_t fraction = (below >> (exponent - ISOSCOPE_HIST_STEP_BITS)) & step_mask;
-  const std::size_t bucket = tables.guess[(exponent << ISOSCOPE_HIST_STEP_BITS) + fraction];
-  return std::min(bucket + (below >= tables.floor_ns[bucket + 1] ? 1 : 0), histogram_buckets - 1);
+  const std::size_t bucket = tables.guess[isoscope_hist_step(duration_ns)];
+  return bucket + (duration_ns > tables.floor_ns[bucket + 1] ? 1 : 0);
 }
 
 void DurationStats::add(std::uint64_t duration_ns) {

@@ -23,7 +23,7 @@ struct VmExitsRow {
   event::Isa isa = event::Isa::unknown;
   bool other = false;        // the row of exits that found no place of their own; reason is then 0
   std::uint32_t reason = 0;  // the vendor's number
-  std::uint64_t count = 0;   // exits that happened in this window; `stats` holds those that finished in it
+  std::uint64_t count = 0;   // exits that ended in this window: those of `stats`, and the last of each vCPU
   std::uint64_t nested = 0;  // of `count`, those of a guest of the guest
   DurationStats stats;
   event::Split split;  // of stats.sum_ns

@@ -55,6 +55,7 @@ struct Features {
   bool scheduler_tracepoints = false;  // tp_btf on sched_switch, fork, exec, exit
   bool switch_has_state = false;       // sched_switch carries prev_state (5.18)
   bool cgroup_tracepoints = false;
+  bool rdonly_cast = false;  // the programs may read kernel memory by plain loads (6.2)
   bool fentry_switch_task_namespaces = false;
   bool fentry_perf_event_namespaces = false;
   bool tracefs = false;

@@ -135,6 +135,7 @@ void discover_types(kernel::Features& features) {
   features.cgroup_tracepoints = tracepoint_arguments(types.get(), "cgroup_mkdir") > 0 &&
                                 tracepoint_arguments(types.get(), "cgroup_rmdir") > 0 &&
                                 tracepoint_arguments(types.get(), "cgroup_attach_task") > 0;
+  features.rdonly_cast = btf__find_by_name_kind(types.get(), "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
   if (features.missing_capabilities.empty() && features.bpf_syscall) {
     features.fentry_switch_task_namespaces = fentry_works(types.get(), "switch_task_namespaces");
     features.fentry_perf_event_namespaces = fentry_works(types.get(), "perf_event_namespaces");

@@ -56,7 +56,7 @@ Programs programs_for(kernel::KvmPath path, const kernel::KvmHooks& hooks, const
 base::Result<base::Ok> share_maps(isoscope_bpf* from, isoscope_bpf* to) {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, to->obj) {
-    if (bpf_map__is_internal(map)) {
+    if (map == to->maps.rodata) {
       continue;  // the knobs: each instance has its own copy of the same values
     }
     const bpf_map* const shared = bpf_object__find_map_by_name(from->obj, bpf_map__name(map));

@@ -38,13 +38,18 @@ class MappedArray {
 
  public:
   MappedArray() = default;
-  MappedArray(Mapping mapping, std::uint32_t count) : mapping_(std::move(mapping)), count_(count) {}
+  MappedArray(Mapping mapping, std::uint32_t count)
+      : mapping_(std::move(mapping)), memory_(mapping_.memory()), count_(count) {}
+  // An array among the object's globals, whose memory belongs to the skeleton.
+  template <std::size_t Count>
+  explicit MappedArray(T (&global)[Count])
+      : memory_(reinterpret_cast<std::byte*>(global)), count_(static_cast<std::uint32_t>(Count)) {}
 
   std::uint32_t size() const { return count_; }
 
   T read(std::uint32_t index) const {
     T copy;
-    const auto* from = reinterpret_cast<const std::uint64_t*>(mapping_.memory() + index * sizeof(T));
+    const auto* from = reinterpret_cast<const std::uint64_t*>(memory_ + index * sizeof(T));
     std::uint64_t words[sizeof(T) / 8];
     for (std::size_t i = 0; i < sizeof(T) / 8; ++i) {
       words[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
@@ -54,10 +59,11 @@ class MappedArray {
   }
 
   // For entries that no program touches: free ones, or ours to write.
-  T& owned(std::uint32_t index) { return *reinterpret_cast<T*>(mapping_.memory() + index * sizeof(T)); }
+  T& owned(std::uint32_t index) { return *reinterpret_cast<T*>(memory_ + index * sizeof(T)); }
 
  private:
-  Mapping mapping_;
+  Mapping mapping_;  // where the memory is ours
+  std::byte* memory_ = nullptr;
   std::uint32_t count_ = 0;
 };
 

@@ -103,7 +103,6 @@ class Probe::Impl {
   MappedArray<isoscope_vcpu> vcpus;
   MappedArray<isoscope_exit_cell> exit_cells;
   MappedArray<isoscope_cgroup_sched> cgroup_sched;
-  MappedArray<isoscope_control> control;
   const Consumer* consumer = nullptr;  // while a drain is running
   std::size_t budget = 0;              // records it may still take
   std::unique_ptr<ring_buffer, FreeRing> security;
@@ -118,26 +117,17 @@ int Probe::Impl::on_record(void* context, void* bytes, std::size_t size) {
 }
 
 Result<Ok> Probe::Impl::set_up_maps() {
-  auto vcpu_array = map_array<isoscope_vcpu>(skeleton->maps.vcpus);
   auto cell_array = map_array<isoscope_exit_cell>(skeleton->maps.exit_cells);
   auto cgroup_array = map_array<isoscope_cgroup_sched>(skeleton->maps.cgroup_sched);
-  auto control_array = map_array<isoscope_control>(skeleton->maps.control);
-  if (!vcpu_array) {
-    return vcpu_array.error();
-  }
   if (!cell_array) {
     return cell_array.error();
   }
   if (!cgroup_array) {
     return cgroup_array.error();
   }
-  if (!control_array) {
-    return control_array.error();
-  }
-  vcpus = std::move(*vcpu_array);
+  vcpus = MappedArray<isoscope_vcpu>(skeleton->bss->vcpus);
   exit_cells = std::move(*cell_array);
   cgroup_sched = std::move(*cgroup_array);
-  control = std::move(*control_array);
   if (auto done = fill_free_list(skeleton->maps.free_vcpus, vcpus.size()); !done) {
     return done;
   }
@@ -264,12 +254,12 @@ bool Probe::drain(Ring ring, const Consumer& consumer, std::size_t most) {
 std::vector<VcpuReading> Probe::read_vcpus() const {
   std::vector<VcpuReading> readings;
   for (std::uint32_t index = 1; index < impl_->vcpus.size(); ++index) {
+    if (__atomic_load_n(&impl_->vcpus.owned(index).state, __ATOMIC_RELAXED) == ISOSCOPE_VCPU_FREE) {
+      continue;
+    }
     VcpuReading reading;
     reading.index = index;
     reading.vcpu = impl_->vcpus.read(index);
-    if (reading.vcpu.state == ISOSCOPE_VCPU_FREE) {
-      continue;
-    }
     for (const std::uint16_t cell : reading.vcpu.cells) {
       if (cell != 0 && cell < impl_->exit_cells.size()) {
         reading.cells.push_back(impl_->exit_cells.read(cell));
@@ -311,7 +301,7 @@ Counters Probe::read_counters() const {
 }
 
 void Probe::begin_window(std::uint32_t window) {
-  __atomic_store_n(&impl_->control.owned(0).window, window, __ATOMIC_RELAXED);
+  __atomic_store_n(&impl_->skeleton->bss->control.window, window, __ATOMIC_RELAXED);
 }
 
 void Probe::release_vcpu(const VcpuReading& dead) {

@@ -25,11 +25,12 @@ base::Result<Skeleton> open_skeleton(const kernel::Features& features, const Opt
                  fmt::format("the BPF object speaks ABI version {}, this program {}: rebuild both",
                              knobs.abi_version, ISOSCOPE_ABI_VERSION)};
   }
-  knobs.slow_exit_ns = options.slow_exit_ns;
+  knobs.slow_exit_ns = options.stream_exits ? 0 : options.slow_exit_ns;
   knobs.wakeup_bytes = options.data_ring_bytes / 4;
-  knobs.stream_exits = options.stream_exits;
+  knobs.stream_exits = options.stream_exits || options.slow_exit_ns != 0;
   knobs.stream_switches = options.stream_switches;
   knobs.legal_paths_watched = features.legal_paths();
+  knobs.has_cast = features.rdonly_cast;
   std::memcpy(&skeleton->rodata->hist_tables, &options.histogram, sizeof(options.histogram));
   return skeleton;
 }
