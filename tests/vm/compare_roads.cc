@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // compare_roads FILE: whether both roads out of the kernel tell the same. FILE is the NDJSON of a run with
-// `--events exits`: the histograms of its `vm_exits` records came through maps, its `vm_exit` records through
-// the ring. Counts, sums and every bucket must be equal per thread and reason. Exit status 1: they are not.
+// `--events exits`: its `vm_exits` records came through maps, its `vm_exit` records through the ring. Counts,
+// sums, the parts of the sums and every bucket must be equal per thread and reason. Exit status 1: they are
+// not.
 #include <rapidjson/document.h>
 
 #include <cstdint>
@@ -10,35 +11,64 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <vector>
 
-#include "aggregate/histogram.h"
+#include "aggregate/exit_stream.h"
 
 namespace {
 
-using isoscope::aggregate::DurationStats;
-using Key = std::tuple<std::string, unsigned, std::string>;  // VM, vCPU, reason
-using Table = std::map<Key, DurationStats>;
+using isoscope::aggregate::ExitStream;
+using isoscope::aggregate::VmExitsRow;
+using isoscope::event::Split;
+using Key = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, bool, std::uint32_t>;
 
-Key key_of(const rapidjson::Document& record) {
-  return {record["vm"]["id"].GetString(), record["vcpu"].GetUint(), record["reason"].GetString()};
+Key key_of(const VmExitsRow& row) {
+  return {row.vm.pid, row.vcpu_id, row.tid, row.other, row.reason};
 }
 
-void add_mapped(const rapidjson::Document& record, Table& mapped) {
-  DurationStats stats;
-  stats.count = record["finished"].GetUint64();
-  stats.sum_ns = record["sum_ns"].GetUint64();
+Split split_of(const rapidjson::Document& record) {
+  const auto& split = record["split"];
+  return Split{.halted_ns = split["halted_ns"].GetUint64(),
+               .userspace_ns = split["userspace_ns"].GetUint64(),
+               .preempted_ns = split["preempted_ns"].GetUint64()};
+}
+
+// One window's row. That of `other` has no reason, and no buckets: the stream has nothing that is equal to
+// it.
+void add_mapped(const rapidjson::Document& record, std::map<Key, VmExitsRow>& mapped) {
+  VmExitsRow row;
+  row.vm.pid = record["vm"]["pid"].GetUint();
+  row.vcpu_id = record["vcpu"].GetUint();
+  row.tid = record["tid"].GetUint();
+  row.other = record["reason_code"].IsNull();
+  row.reason = row.other ? 0 : record["reason_code"].GetUint();
+  row.stats.count = record["finished"].GetUint64();
+  row.stats.sum_ns = record["sum_ns"].GetUint64();
   const auto& hist = record["hist"];
-  const int first = hist["offset"].GetInt() - ISOSCOPE_HIST_OFFSET;
-  auto bucket = static_cast<std::size_t>(first);
+  auto bucket = static_cast<std::size_t>(hist["offset"].GetInt() - ISOSCOPE_HIST_OFFSET);
   for (const auto& count : hist["counts"].GetArray()) {
-    stats.buckets.at(bucket++) = count.GetUint64();
+    row.stats.buckets.at(bucket++) = count.GetUint64();
   }
-  if (stats.count > 0) {
-    mapped[key_of(record)].merge(stats);
+  if (row.stats.count > 0) {
+    VmExitsRow& total = mapped[key_of(row)];
+    total.stats.merge(row.stats);
+    total.split.add(split_of(record));
   }
 }
 
-bool read(const char* path, Table& mapped, Table& streamed) {
+void add_streamed(const rapidjson::Document& record, ExitStream& streamed) {
+  isoscope::event::Meta meta;
+  meta.tgid = record["vm"]["pid"].GetUint();
+  meta.tid = record["tid"].GetUint();
+  isoscope::event::VmExit exit;
+  exit.duration_ns = record["duration_ns"].GetUint64();
+  exit.split = split_of(record);
+  exit.vcpu_id = record["vcpu"].GetUint();
+  exit.reason = record["reason_code"].GetUint();
+  streamed.add(meta, exit);
+}
+
+bool read(const char* path, std::map<Key, VmExitsRow>& mapped, ExitStream& streamed) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     rapidjson::Document record;
@@ -51,24 +81,34 @@ bool read(const char* path, Table& mapped, Table& streamed) {
     if (type == "vm_exits") {
       add_mapped(record, mapped);
     } else if (type == "vm_exit") {
-      streamed[key_of(record)].add(record["duration_ns"].GetUint64());
+      add_streamed(record, streamed);
     }
   }
   return true;
 }
 
-int compare(const Table& mapped, const Table& streamed) {
-  int differences = mapped.size() == streamed.size() ? 0 : 1;
+bool same(const VmExitsRow& a, const VmExitsRow& b) {
+  return a.stats.count == b.stats.count && a.stats.sum_ns == b.stats.sum_ns &&
+         a.stats.buckets == b.stats.buckets && a.split == b.split;
+}
+
+// Exit status of the program.
+int compare(const std::map<Key, VmExitsRow>& mapped, const std::vector<VmExitsRow>& streamed) {
+  std::map<Key, VmExitsRow> by_key;
+  for (const VmExitsRow& row : streamed) {
+    by_key[key_of(row)] = row;
+  }
+  int differences = mapped.size() == by_key.size() ? 0 : 1;
   std::uint64_t exits = 0;
-  for (const auto& [key, stats] : mapped) {
-    const auto found = streamed.find(key);
-    const DurationStats other = found == streamed.end() ? DurationStats{} : found->second;
-    exits += stats.count;
-    if (stats.count != other.count || stats.sum_ns != other.sum_ns || stats.buckets != other.buckets) {
-      std::printf("vcpu %u %s: maps %llu exits %llu ns, ring %llu exits %llu ns\n", std::get<1>(key),
-                  std::get<2>(key).c_str(), static_cast<unsigned long long>(stats.count),
-                  static_cast<unsigned long long>(stats.sum_ns), static_cast<unsigned long long>(other.count),
-                  static_cast<unsigned long long>(other.sum_ns));
+  for (const auto& [key, row] : mapped) {
+    const VmExitsRow& other = by_key[key];
+    exits += row.stats.count;
+    if (!same(row, other)) {
+      std::printf("thread %u reason %u: maps %llu exits %llu ns, ring %llu exits %llu ns\n", std::get<2>(key),
+                  std::get<4>(key), static_cast<unsigned long long>(row.stats.count),
+                  static_cast<unsigned long long>(row.stats.sum_ns),
+                  static_cast<unsigned long long>(other.stats.count),
+                  static_cast<unsigned long long>(other.stats.sum_ns));
       ++differences;
     }
   }
@@ -84,7 +124,7 @@ int main(int argc, char** argv) {
     std::fputs("usage: compare_roads FILE\n", stderr);
     return 2;
   }
-  Table mapped;
-  Table streamed;
-  return read(argv[1], mapped, streamed) ? compare(mapped, streamed) : 1;
+  std::map<Key, VmExitsRow> mapped;
+  ExitStream streamed;
+  return read(argv[1], mapped, streamed) ? compare(mapped, streamed.rows()) : 1;
 }

@@ -68,6 +68,11 @@ VmExitsRow row_of(const isoscope_vcpu& vcpu) {
 
 }  // namespace
 
+bool in_row_order(const VmExitsRow& a, const VmExitsRow& b) {
+  return std::tie(a.vm.pid, a.vcpu_id, a.tid, a.other, a.reason) <
+         std::tie(b.vm.pid, b.vcpu_id, b.tid, b.other, b.reason);
+}
+
 void ExitWindows::close_vcpu(const probe::VcpuReading& reading, std::uint32_t window, Previous& previous,
                              Window& out) {
   const isoscope_vcpu& vcpu = reading.vcpu;
@@ -117,10 +122,7 @@ ExitWindows::Window ExitWindows::close(std::span<const probe::VcpuReading> readi
     const bool seen = std::exchange(entry->second.seen, false);
     entry = seen ? std::next(entry) : previous_.erase(entry);
   }
-  std::sort(out.rows.begin(), out.rows.end(), [](const VmExitsRow& a, const VmExitsRow& b) {
-    return std::tie(a.vm.pid, a.vcpu_id, a.tid, a.other, a.reason) <
-           std::tie(b.vm.pid, b.vcpu_id, b.tid, b.other, b.reason);
-  });
+  std::sort(out.rows.begin(), out.rows.end(), in_row_order);
   return out;
 }
 

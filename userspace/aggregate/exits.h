@@ -11,12 +11,14 @@
 
 namespace isoscope::aggregate {
 
+// By VM, vCPU, thread and reason; the row of `other` after the reasons of its thread.
+bool in_row_order(const VmExitsRow& a, const VmExitsRow& b);
+
 // Turns readings of the ever-growing counters in the maps into the exits of one window.
 class ExitWindows {
  public:
   struct Window {
-    // Ordered by vCPU and reason; vm.pid is the thread group, everything else of vm and unit is for the
-    // caller.
+    // In row order; vm.pid is the thread group, everything else of vm and unit is for the caller.
     std::vector<VmExitsRow> rows;
     std::uint64_t unmatched_exits = 0;
     std::uint64_t unmatched_entries = 0;
