@@ -22,10 +22,16 @@
  * Nested page faults (npf, EPT_VIOLATION) and host interrupts come along in a number that nobody can know
  * beforehand. io and hlt in the report are counted by the returns of KVM_RUN, cpuid by the guest. The exit
  * status is 0 only when they are the ones above.
+ *
+ * With --warm-up W the program runs twice: W rounds, then ROUNDS, which alone are timed. All counts are of
+ * both, so that a tracer sees what the report says. With --watch the report has what the tasks of a cgroup
+ * ran meanwhile; --settle-ms gives them the time to be done with the warm-up before, and with the rounds
+ * after.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <sched.h>
@@ -38,6 +44,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GUEST_BASE 0x1000
@@ -62,9 +69,12 @@ static const uint8_t hlt_code[] = {
 
 struct options {
   uint64_t rounds;
+  uint64_t warm_up;
   int vcpus;
   int pin;
   unsigned int sleep_us;
+  unsigned int settle_ms;
+  const char* watch; /* folder of a cgroup, or NULL */
   bool hlt_only;
   bool hold;
 };
@@ -79,9 +89,15 @@ struct vcpu {
   uint64_t io;
   uint64_t cpuid;
   uint64_t hlt;
+  uint64_t halts_left; /* the guest has ended when there is none */
+  uint64_t began_ns;   /* the timed rounds, CLOCK_MONOTONIC */
+  uint64_t ended_ns;
+  uint64_t thread_ns;  /* CPU time of this thread in them */
+  uint64_t watched_ns; /* of the first vCPU: CPU time of the watched cgroup before them */
 };
 
 static pthread_barrier_t start_barrier;
+static pthread_barrier_t warm_barrier;
 
 static void __attribute__((noreturn, format(printf, 1, 2))) die(const char* format, ...) {
   va_list args;
@@ -110,8 +126,11 @@ static void usage(FILE* stream) {
       "line of JSON how many exits of each kind it made.\n"
       "\n"
       "  --vcpus N      N vCPUs, a thread for each, each doing ROUNDS        (1)\n"
+      "  --warm-up W    so many rounds before those that are timed           (0)\n"
       "  --pin CPU      run all threads on this processor\n"
       "  --sleep-us U   sleep so long after each exit to user space          (0)\n"
+      "  --settle-ms M  wait so long before and after the timed rounds       (0)\n"
+      "  --watch FOLDER also report the CPU time of the cgroup FOLDER in these rounds and the wait after\n"
       "  --hlt-only     ROUNDS times HLT and nothing else\n"
       "  --hold         print `ready`, and run once a line comes on stdin\n",
       stream);
@@ -139,10 +158,20 @@ static struct options parse_options(int argc, char** argv) {
 
     if (!strcmp(word, "--vcpus")) {
       options.vcpus = (int)parse_number(word, argv[++i], 1, MAX_VCPUS);
+    } else if (!strcmp(word, "--warm-up")) {
+      options.warm_up = parse_number(word, argv[++i], 0, UINT32_MAX);
     } else if (!strcmp(word, "--pin")) {
       options.pin = (int)parse_number(word, argv[++i], 0, CPU_SETSIZE - 1);
     } else if (!strcmp(word, "--sleep-us")) {
       options.sleep_us = (unsigned int)parse_number(word, argv[++i], 0, 1000000);
+    } else if (!strcmp(word, "--settle-ms")) {
+      options.settle_ms = (unsigned int)parse_number(word, argv[++i], 0, 60000);
+    } else if (!strcmp(word, "--watch")) {
+      options.watch = argv[++i];
+      if (!options.watch) {
+        fputs("small_guest: --watch wants the folder of a cgroup\n", stderr);
+        exit(2);
+      }
     } else if (!strcmp(word, "--hlt-only")) {
       options.hlt_only = true;
     } else if (!strcmp(word, "--hold")) {
@@ -184,7 +213,6 @@ static void load_guest(int vm, bool hlt_only) {
 
 static void create_vcpu(int kvm, int vm, struct vcpu* vcpu) {
   size_t size = (size_t)checked_ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL, "KVM_GET_VCPU_MMAP_SIZE");
-  struct kvm_regs regs = {.rip = GUEST_BASE, .rsi = vcpu->options->rounds, .rflags = 0x2};
   struct kvm_sregs sregs;
 
   vcpu->fd = ioctl(vm, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
@@ -197,7 +225,6 @@ static void create_vcpu(int kvm, int vm, struct vcpu* vcpu) {
   sregs.cs.base = 0;
   sregs.cs.selector = 0;
   checked_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS");
-  checked_ioctl(vcpu->fd, KVM_SET_REGS, &regs, "KVM_SET_REGS");
 }
 
 /* Returns false when the guest has ended. */
@@ -215,7 +242,7 @@ static bool run_to_next_exit(struct vcpu* vcpu) {
       break;
     case KVM_EXIT_HLT:
       vcpu->hlt++;
-      return vcpu->options->hlt_only && vcpu->hlt < vcpu->options->rounds;
+      return --vcpu->halts_left > 0;
     case KVM_EXIT_INTR:
       break;
     default:
@@ -226,18 +253,70 @@ static bool run_to_next_exit(struct vcpu* vcpu) {
   return true;
 }
 
+static void run_rounds(struct vcpu* vcpu, uint64_t rounds) {
+  struct kvm_regs regs = {.rip = GUEST_BASE, .rsi = rounds, .rflags = 0x2};
+
+  checked_ioctl(vcpu->fd, KVM_SET_REGS, &regs, "KVM_SET_REGS");
+  vcpu->halts_left = vcpu->options->hlt_only ? rounds : 1;
+  while (run_to_next_exit(vcpu))
+    ;
+  checked_ioctl(vcpu->fd, KVM_GET_REGS, &regs, "KVM_GET_REGS");
+  vcpu->cpuid += regs.rdi;
+}
+
+static uint64_t now_ns(clockid_t clock) {
+  struct timespec now;
+
+  if (clock_gettime(clock, &now))
+    die("clock_gettime: %s", strerror(errno));
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void settle(const struct options* options) {
+  struct timespec time = {.tv_sec = options->settle_ms / 1000,
+                          .tv_nsec = (long)(options->settle_ms % 1000) * 1000000};
+
+  while (nanosleep(&time, &time) && errno == EINTR)
+    ;
+}
+
+/* CPU time of the watched cgroup, of tasks that have ended too. */
+static uint64_t watched_ns(const struct options* options) {
+  char path[PATH_MAX];
+  unsigned long long usage_us;
+  FILE* file;
+
+  if (!options->watch)
+    return 0;
+  snprintf(path, sizeof(path), "%s/cpu.stat", options->watch);
+  file = fopen(path, "re");
+  if (!file)
+    die("%s: %s (--watch wants a cgroup)", path, strerror(errno));
+  if (fscanf(file, "usage_usec %llu", &usage_us) != 1)
+    die("%s does not begin with usage_usec", path);
+  fclose(file);
+  return usage_us * 1000;
+}
+
 static void* run_vcpu(void* argument) {
   struct vcpu* vcpu = argument;
-  struct kvm_regs regs;
+  uint64_t thread_began_ns;
 
   vcpu->tid = (pid_t)syscall(SYS_gettid);
   /* All tids are known before the first exit, so that --hold can name them. */
   pthread_barrier_wait(&start_barrier);
   pthread_barrier_wait(&start_barrier);
-  while (run_to_next_exit(vcpu))
-    ;
-  checked_ioctl(vcpu->fd, KVM_GET_REGS, &regs, "KVM_GET_REGS");
-  vcpu->cpuid = regs.rdi;
+  if (vcpu->options->warm_up)
+    run_rounds(vcpu, vcpu->options->warm_up);
+  settle(vcpu->options);
+  if (!vcpu->index)
+    vcpu->watched_ns = watched_ns(vcpu->options);
+  pthread_barrier_wait(&warm_barrier);
+  thread_began_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
+  vcpu->began_ns = now_ns(CLOCK_MONOTONIC);
+  run_rounds(vcpu, vcpu->options->rounds);
+  vcpu->ended_ns = now_ns(CLOCK_MONOTONIC);
+  vcpu->thread_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - thread_began_ns;
   return NULL;
 }
 
@@ -251,9 +330,13 @@ static void wait_for_line(void) {
   while (c != '\n' && c != EOF);
 }
 
+/* elapsed_ns is from the first vCPU's start to the last one's end; thread_ns is without what others ran on
+ * the same processor meanwhile. Called when all vCPUs have ended. */
 static bool report(const struct options* options, const struct vcpu* vcpus) {
-  uint64_t io = 0, cpuid = 0, hlt = 0;
-  uint64_t n = options->rounds * (uint64_t)options->vcpus;
+  uint64_t io = 0, cpuid = 0, hlt = 0, thread_ns = 0;
+  uint64_t began_ns = vcpus[0].began_ns, ended_ns = 0;
+  uint64_t n = (options->warm_up + options->rounds) * (uint64_t)options->vcpus;
+  uint64_t runs = (uint64_t)options->vcpus * (options->warm_up ? 2 : 1);
 
   printf("{\"pid\":%d,\"tids\":[", (int)getpid());
   for (int i = 0; i < options->vcpus; i++) {
@@ -261,13 +344,19 @@ static bool report(const struct options* options, const struct vcpu* vcpus) {
     io += vcpus[i].io;
     cpuid += vcpus[i].cpuid;
     hlt += vcpus[i].hlt;
+    thread_ns += vcpus[i].thread_ns;
+    began_ns = vcpus[i].began_ns < began_ns ? vcpus[i].began_ns : began_ns;
+    ended_ns = vcpus[i].ended_ns > ended_ns ? vcpus[i].ended_ns : ended_ns;
   }
-  printf("],\"vcpus\":%d,\"rounds\":%llu,\"io\":%llu,\"cpuid\":%llu,\"hlt\":%llu}\n", options->vcpus,
+  printf("],\"vcpus\":%d,\"rounds\":%llu,\"io\":%llu,\"cpuid\":%llu,\"hlt\":%llu,", options->vcpus,
          (unsigned long long)options->rounds, (unsigned long long)io, (unsigned long long)cpuid,
          (unsigned long long)hlt);
+  printf("\"warm_up\":%llu,\"elapsed_ns\":%llu,\"thread_ns\":%llu,", (unsigned long long)options->warm_up,
+         (unsigned long long)(ended_ns - began_ns), (unsigned long long)thread_ns);
+  printf("\"watched_ns\":%llu}\n", (unsigned long long)(watched_ns(options) - vcpus[0].watched_ns));
   if (options->hlt_only)
     return io == 0 && cpuid == 0 && hlt == n;
-  return io == n && cpuid == n && hlt == (uint64_t)options->vcpus;
+  return io == n && cpuid == n && hlt == runs;
 }
 
 static int open_kvm(void) {
@@ -301,6 +390,7 @@ int main(int argc, char** argv) {
     pin_to(options.pin);
   load_guest(vm, options.hlt_only);
   pthread_barrier_init(&start_barrier, NULL, (unsigned int)options.vcpus + 1);
+  pthread_barrier_init(&warm_barrier, NULL, (unsigned int)options.vcpus);
   for (int i = 0; i < options.vcpus; i++) {
     vcpus[i].options = &options;
     vcpus[i].index = i;
@@ -315,6 +405,7 @@ int main(int argc, char** argv) {
   pthread_barrier_wait(&start_barrier);
   for (int i = 0; i < options.vcpus; i++)
     pthread_join(vcpus[i].thread, NULL);
+  settle(&options);
   if (!report(&options, vcpus))
     die("the guest did not make the exits that it should have made");
   return 0;
