@@ -13,12 +13,15 @@ readonly tests=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-ti
 readonly lab=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd kmod util-linux procps runc crun
     linux-perf strace mmdebstrap)
 
+# Only scripts/bench.sh: the tools that it measures beside us. perf is there for the tests already.
+readonly bench=(bpftrace trace-cmd)
+
 usage() {
     cat <<'TEXT'
-usage: setup.sh [--list]
+usage: setup.sh [--bench] [--list]
 
-Installs, as root and without questions, the Debian packages that building and testing need; does nothing when all of
-them are there. --list only prints their names.
+Installs, as root and without questions, the Debian packages that building and testing need, with --bench also those that
+scripts/bench.sh needs; does nothing when all of them are there. --list only prints their names.
 TEXT
 }
 
@@ -48,13 +51,17 @@ install_packages() {
 }
 
 main() {
-    local wanted=("${build[@]}" "${tests[@]}" "${lab[@]}") missing
-    case ${1:-} in
-    -h | --help) usage && exit 0 ;;
-    --list) printf '%s\n' "${wanted[@]}" && exit 0 ;;
-    '') ;;
-    *) die "unknown argument '$1' (see --help)" ;;
-    esac
+    local wanted=("${build[@]}" "${tests[@]}" "${lab[@]}") list='' missing
+    while (($# > 0)); do
+        case $1 in
+        -h | --help) usage && exit 0 ;;
+        --bench) wanted+=("${bench[@]}") ;;
+        --list) list=yes ;;
+        *) die "unknown argument '$1' (see --help)" ;;
+        esac
+        shift
+    done
+    [[ -z $list ]] || { printf '%s\n' "${wanted[@]}" && exit 0; }
     [[ -x /usr/bin/dpkg-query && -x /usr/bin/apt-get ]] ||
         die "this machine has no dpkg and apt: it must be Debian 12; elsewhere install the equals of setup.sh --list"
     mapfile -t missing < <(missing_packages "${wanted[@]}")
