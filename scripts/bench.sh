@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Measures what isoscope costs, beside what others cost in the same run, and prints it as tables and as JSON.
+set -euo pipefail
+readonly called_in=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+    cat <<'TEXT'
+usage: scripts/bench.sh [OPTION...] [SECTION...]
+
+  exits       instructions that each VM exit costs more with a tool attached; in the lab, under instruction counting
+  userspace   events that one core decodes and aggregates in a second; on this machine
+
+Without a SECTION all of them.
+
+  --kernel 6.1|6.12|all   the lab's kernel                        (6.12)
+  --quick                 of the tools isoscope alone
+  --isoscope FILE         measure this program in place of build/isoscope
+  --json FILE             where the figures go                    (build/bench/bench.json)
+  -h, --help              this text
+
+Installs what is missing (setup.sh --bench) and builds first. A tool that did not see the events it should have seen has no
+figure but an error; the exit status is then 1.
+TEXT
+}
+
+readonly out=$PWD/build/bench
+readonly lab_timeout_s=2400 # 7 minutes on two busy cores, half of them the start and the reports of the other tools
+kernels=(6.12) which=all json=$out/bench.json isoscope='' sections=() parts=()
+status=0
+scratch=''
+
+say() { echo "bench.sh: $*" >&2; }
+
+misused() {
+    say "$* (see --help)"
+    exit 2
+}
+
+# A path as the caller meant it: this script has changed the folder.
+from_caller() {
+    case "$1" in
+    /*) echo "$1" ;;
+    *) echo "$called_in/$1" ;;
+    esac
+}
+
+parse_options() {
+    while [ $# -gt 0 ]; do
+        case "$1" in
+        --kernel | --isoscope | --json) [ $# -gt 1 ] || misused "$1 wants a value" ;;&
+        --kernel)
+            case "$2" in
+            6.1 | 6.12) kernels=("$2") ;;
+            all) kernels=(6.1 6.12) ;;
+            *) misused "--kernel: there are 6.1, 6.12 and all, not '$2'" ;;
+            esac
+            shift
+            ;;
+        --isoscope) isoscope=$(from_caller "$2") && shift ;;
+        --json) json=$(from_caller "$2") && shift ;;
+        --quick) which=quick ;;
+        -h | --help) usage && exit 0 ;;
+        exits | userspace) sections+=("$1") ;;
+        *) misused "unknown argument '$1'" ;;
+        esac
+        shift
+    done
+    [ ${#sections[@]} -gt 0 ] || sections=(exits userspace)
+}
+
+wants() { case " ${sections[*]} " in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# The lab sees this tree wherever it is, but not every other place.
+take_isoscope() {
+    [ -n "$isoscope" ] || return 0
+    cp "$isoscope" "$scratch/isoscope" || misused "--isoscope: cannot copy '$isoscope'"
+    export LAB_ISOSCOPE=$scratch/isoscope
+}
+
+# Runs a benchmark of tests/bench in the lab, and prints its table.
+in_lab() { # NAME KERNEL
+    local folder=$scratch/$1-$2 figures=$scratch/$1-$2.json lab=0
+    mkdir -p "$folder"
+    say "$1 on Linux $2"
+    scripts/lab.sh --kernel "$2" --icount --timeout "$lab_timeout_s" --out "$folder" -- "tests/bench/$1.sh" "$which" ||
+        lab=$?
+    if [ $lab -ne 0 ]; then
+        say "$1 on Linux $2 has no figures: the lab ended with $lab (its last words are above), after these rows:"
+        jq -r '"    \(.name)"' "$folder/rows.ndjson" >&2 || true
+        status=1
+        return
+    fi
+    if ! jq -s --arg section "$1" --arg kernel "$2" --arg release "$(cat "$folder/release")" -f tests/bench/rows.jq \
+        "$folder/rows.ndjson" >"$figures"; then
+        say "$1 on Linux $2 has no figures: its rows make no table (jq says why, above)"
+        status=1
+        return
+    fi
+    parts+=("$figures")
+    jq -r -f tests/bench/table.jq "$figures"
+    jq -e '.failed == 0' "$figures" >/dev/null || status=1
+}
+
+bench_exits() {
+    local kernel
+    for kernel in "${kernels[@]}"; do
+        in_lab exits "$kernel"
+    done
+}
+
+bench_userspace() {
+    local figures=$scratch/userspace.json log=$scratch/userspace.log
+    say "userspace"
+    if ! build/release/tests/bench/userspace_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true \
+        --benchmark_out="$scratch/google.json" --benchmark_out_format=json >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        say "userspace has no figures: its benchmark failed (its last words are above)"
+        status=1
+        return
+    fi
+    jq -f tests/bench/userspace.jq "$scratch/google.json" >"$figures"
+    parts+=("$figures")
+    jq -r -f tests/bench/userspace_table.jq "$figures"
+    jq -e '.failed == 0' "$figures" >/dev/null || status=1
+}
+
+# One object: a member per section, with an element for each run of it.
+write_json() {
+    jq -s --arg commit "$(git describe --always --dirty 2>/dev/null || echo unknown)" --arg time "$(date -u +%FT%TZ)" \
+        '{schema: "isoscope.bench.v1", time: $time, commit: $commit} +
+         (group_by(.section) | map({key: .[0].section, value: map(del(.section))}) | from_entries)' \
+        "${parts[@]}" >"$json"
+    say "figures are in $json"
+}
+
+main() {
+    parse_options "$@"
+    scripts/setup.sh --bench
+    scripts/build.sh
+    mkdir -p "$out"
+    scratch=$(mktemp -d "$out/run.XXXXXX")
+    trap 'rm -rf "$scratch"' EXIT
+    take_isoscope
+    ! wants exits || bench_exits
+    ! wants userspace || bench_userspace
+    [ ${#parts[@]} -eq 0 ] || write_json
+    exit $status
+}
+
+main "$@"
