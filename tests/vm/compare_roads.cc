@@ -87,9 +87,18 @@ bool read(const char* path, std::map<Key, VmExitsRow>& mapped, ExitStream& strea
   return true;
 }
 
-bool same(const VmExitsRow& a, const VmExitsRow& b) {
-  return a.stats.count == b.stats.count && a.stats.sum_ns == b.stats.sum_ns &&
-         a.stats.buckets == b.stats.buckets && a.split == b.split;
+// Null when the rows are equal.
+const char* difference(const VmExitsRow& a, const VmExitsRow& b) {
+  if (a.stats.count != b.stats.count) {
+    return "counts";
+  }
+  if (a.stats.sum_ns != b.stats.sum_ns) {
+    return "sums";
+  }
+  if (a.split != b.split) {
+    return "parts of the sum";
+  }
+  return a.stats.buckets == b.stats.buckets ? nullptr : "buckets";
 }
 
 // Exit status of the program.
@@ -103,9 +112,9 @@ int compare(const std::map<Key, VmExitsRow>& mapped, const std::vector<VmExitsRo
   for (const auto& [key, row] : mapped) {
     const VmExitsRow& other = by_key[key];
     exits += row.stats.count;
-    if (!same(row, other)) {
-      std::printf("thread %u reason %u: maps %llu exits %llu ns, ring %llu exits %llu ns\n", std::get<2>(key),
-                  std::get<4>(key), static_cast<unsigned long long>(row.stats.count),
+    if (const char* const what = difference(row, other)) {
+      std::printf("thread %u reason %u: %s differ: maps %llu exits %llu ns, ring %llu exits %llu ns\n",
+                  std::get<2>(key), std::get<4>(key), what, static_cast<unsigned long long>(row.stats.count),
                   static_cast<unsigned long long>(row.stats.sum_ns),
                   static_cast<unsigned long long>(other.stats.count),
                   static_cast<unsigned long long>(other.stats.sum_ns));
