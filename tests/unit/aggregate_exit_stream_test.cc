@@ -102,7 +102,7 @@ class Maps {
   void add(const Meta& meta, const VmExit& exit) {
     probe::VcpuReading& vcpu = vcpu_of(meta, exit);
     isoscope_exit_cell& cell = cell_of(vcpu, exit.reason);
-    const bool first = cell.exits++ == 0;
+    const bool first = cell.window == 0;
     cell.window = 1;
     cell.sum_ns += exit.duration_ns;
     cell.split.halted_ns += exit.split.halted_ns;

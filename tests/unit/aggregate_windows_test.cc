@@ -228,6 +228,23 @@ TEST(Totals, SumOfTheWindows) {
   EXPECT_EQ(all.sched[0].voluntary, 3U);
 }
 
+TEST(Totals, WithoutRowsTheLedgerIsTheSame) {
+  Totals totals;
+  Snapshot window = window_of("a", 1);
+  window.ledger.undecodable = 2;
+  window.ledger.classes = {{"exits", 5, 4, 1}};
+  window.ledger.maps = {{"vcpus", 3, 10}};
+  totals.add_ledger_of(window);
+  window.ledger.maps = {{"vcpus", 1, 10}};
+  totals.add_ledger_of(window);
+  const Snapshot all = totals.summary();
+  EXPECT_EQ(all.start_mono_ns, 10U);
+  EXPECT_THAT(all.vm_exits, IsEmpty());
+  EXPECT_EQ(all.ledger.undecodable, 4U);
+  EXPECT_EQ(all.ledger.classes[0].made, 10U);
+  EXPECT_EQ(all.ledger.maps[0].entries, 1U);  // how full it is at the end, not a sum
+}
+
 TEST(Totals, BeyondTheCapacityNothingIsLostFromTheSum) {
   Totals totals(2);
   for (const char* vm : {"a", "b", "c", "d", "c"}) {

@@ -63,6 +63,7 @@ TEST(CommandLine, RunHasSaneDefaults) {
   EXPECT_EQ(config.verbosity, 0);
   EXPECT_EQ(config.color, ColorMode::automatic);
   EXPECT_EQ(config.data_ring_bytes, 0U);
+  EXPECT_EQ(config.exit_histograms, 6144U);
 }
 
 TEST(CommandLine, ReadsEveryOptionOfRun) {
@@ -85,7 +86,8 @@ TEST(CommandLine, ReadsEveryOptionOfRun) {
                               "--top",       "0",
                               "--sort",      "name",
                               "-v",          "--color",
-                              "never",       "--data-ring",
+                              "never",       "--exit-histograms",
+                              "30000",       "--data-ring",
                               "4M"});
   EXPECT_EQ(outputs_of(config), "a.log? ");
   EXPECT_EQ(config.interval, milliseconds(250));
@@ -105,6 +107,7 @@ TEST(CommandLine, ReadsEveryOptionOfRun) {
   EXPECT_EQ(config.verbosity, 1);
   EXPECT_EQ(config.color, ColorMode::never);
   EXPECT_EQ(config.data_ring_bytes, 4U << 20);
+  EXPECT_EQ(config.exit_histograms, 30'000U);
 }
 
 TEST(CommandLine, FormatAppliesToTheOutputsAfterIt) {
@@ -189,10 +192,11 @@ TEST(CommandLine, HelpFitsATerminalAndNamesEveryOption) {
   }
   const std::string help = good({"run", "--help"}).help_text;
   for (const char* option :
-       {"-c, --config", "-o, --output", "-f, --format", "-d, --duration", "-i, --interval", "--events",
-        "--slow-exit",  "--vm",         "--container",  "--cgroup",       "--pid",          "--unit",
-        "--vcpu",       "--reason",     "--top",        "--sort",         "-q, --quiet",    "-v, --verbose",
-        "--color",      "--data-ring",  "-h, --help"}) {
+       {"-c, --config", "-o, --output", "-f, --format",  "-d, --duration", "-i, --interval",
+        "--events",     "--slow-exit",  "--vm",          "--container",    "--cgroup",
+        "--pid",        "--unit",       "--vcpu",        "--reason",       "--top",
+        "--sort",       "-q, --quiet",  "-v, --verbose", "--color",        "--exit-histograms",
+        "--data-ring",  "-h, --help"}) {
     EXPECT_THAT(help, HasSubstr(option));
   }
 }
@@ -319,6 +323,12 @@ TEST(WrongCommandLine, Values) {
        "--reason \"\" is not an exit reason: a name as the kernel has it (npf, EPT_VIOLATION), or a number",
        run_hint},
       {{"run", "-o", "a", "-o", "a"}, "--output a is given twice", run_hint},
+      {{"run", "--exit-histograms", "0"},
+       "--exit-histograms 0 is not a whole number from 1 to 65535",
+       run_hint},
+      {{"run", "--exit-histograms", "70000"},
+       "--exit-histograms 70000 is not a whole number from 1 to 65535",
+       run_hint},
       {{"run", "--data-ring", "5M"}, "--data-ring 5M does not fit: a power of two from 4K to 1G", run_hint},
       {{"run", "--data-ring", "2K"}, "--data-ring 2K does not fit: a power of two from 4K to 1G", run_hint},
       {{"run", "--data-ring", "2G"}, "--data-ring 2G does not fit: a power of two from 4K to 1G", run_hint},

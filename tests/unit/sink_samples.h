@@ -71,6 +71,7 @@ inline aggregate::Ledger quiet_ledger() {
   ledger.classes = {
       {"security", 12, 12, 0}, {"lifecycle", 40, 40, 0}, {"exits", 0, 0, 0}, {"switches", 0, 0, 0}};
   ledger.causes = {{"task_full", 0}, {"vcpu_full", 0}};
+  ledger.maps = {{"vcpus", 3, 2047}, {"exit_histograms", 17, 6144}};
   ledger.unmatched_exits = 1;
   ledger.unmatched_entries = 2;
   ledger.namespace_checks = 123'456;

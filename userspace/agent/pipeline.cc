@@ -79,6 +79,7 @@ probe::Options probe_options(const config::Config& config) {
   options.stream_exits = config.streams.exits;
   options.stream_switches = config.streams.switches;
   options.slow_exit_ns = static_cast<std::uint64_t>(config.slow_exit.count());
+  options.exit_cells = config.exit_histograms;
   options.data_ring_bytes = data_ring_bytes(config);
   options.histogram = aggregate::bucket_tables();
   return options;
@@ -109,6 +110,7 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
   settings.color = config.color;
   settings.filtered = !pipeline->filter_->empty();
   for (std::size_t i = 0; i < files.size(); ++i) {
+    pipeline->has_table_ |= config.outputs[i].format == config::Format::table;
     pipeline->sinks_.push_back(
         sink::make_sink(config.outputs[i].format, std::move(files[i]), pipeline->clock_, settings));
   }
@@ -151,9 +153,16 @@ Result<Ok> Pipeline::take_stock() {
 }
 
 void Pipeline::look_for_kvm() {
+  const std::uint64_t instance = probe::kvm_instance();
   if (probe_.kvm_attached()) {
-    return;
+    if (instance == kvm_instance_) {
+      return;
+    }
+    // As long as our programs are attached, kvm itself cannot be unloaded.
+    probe_.detach_kvm();
+    base::log::verbose("VM exits are not traced any more: the kvm module of this processor was unloaded");
   }
+  kvm_instance_ = instance;
   const kernel::KvmFeatures kvm = probe::discover_kvm();
   if (kernel::kvm_path(kvm) == kernel::KvmPath::none || (refused_kvm_ && *refused_kvm_ == kvm)) {
     return;
@@ -311,6 +320,16 @@ std::vector<aggregate::VmExitsRow> Pipeline::close_exits(std::uint64_t now_ns) {
       report_units(registry_->observe(event::Record{meta, seen}), now_ns);
     }
   }
+  std::uint64_t vcpus = 0;
+  std::uint64_t cells = 0;
+  for (const probe::VcpuReading& reading : readings) {
+    if (reading.vcpu.state != ISOSCOPE_VCPU_DEAD) {  // those are given back before the window is over
+      ++vcpus;
+      cells += reading.cells.size();
+    }
+  }
+  maps_.push_back({"vcpus", vcpus, probe_.capacities().vcpus});
+  maps_.push_back({"exit_histograms", cells, probe_.capacities().exit_cells});
   aggregate::ExitWindows::Window window = exit_windows_.close(readings, window_);
   ledger_.unmatched(window.unmatched_exits, window.unmatched_entries);
   std::vector<aggregate::VmExitsRow> rows;
@@ -350,7 +369,9 @@ void Pipeline::release_dead(const std::vector<probe::VcpuReading>& readings) {
 
 std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns) {
   std::map<std::pair<identity::UnitKind, std::string>, aggregate::SchedRow> by_unit;
-  for (const isoscope_cgroup_sched& change : sched_windows_.close(probe_.read_cgroups())) {
+  const std::vector<isoscope_cgroup_sched> readings = probe_.read_cgroups();
+  maps_.push_back({"cgroups", readings.size() - 1, probe_.capacities().cgroups});  // without `other`
+  for (const isoscope_cgroup_sched& change : sched_windows_.close(readings)) {
     identity::UnitRef unit{identity::UnitKind::cgroup, "other", "other"};  // of cgroups that found no slot
     if (change.cgroup_id != 0) {
       report_units(registry_->learn(change.cgroup_id, now_ns), now_ns);
@@ -399,9 +420,14 @@ void Pipeline::close_window() {
     write_errors += sink->output().write_errors();
   }
   window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
+  window.ledger.maps = std::exchange(maps_, {});
   probe_.begin_window(++window_);
   window_start_ns_ = window.end_mono_ns;
-  totals_.add(window);
+  if (has_table_) {
+    totals_.add(window);
+  } else {
+    totals_.add_ledger_of(window);
+  }
   report(window);
   recover_units(window.ledger, window.end_mono_ns);
 

@@ -43,7 +43,7 @@ class Pipeline {
   int ring_fd(probe::Ring ring) const { return probe_.ring_fd(ring); }
   // Takes everything that waits in the rings, and writes what came of it.
   void drain();
-  // Attaches to kvm if its modules have come.
+  // Attaches to kvm if its modules have come, and lets go of it when they leave.
   void look_for_kvm();
   void close_window();
   // Detaches, takes what is left, and writes the last window and the summary.
@@ -92,6 +92,9 @@ class Pipeline {
   aggregate::SchedWindows sched_windows_;
   aggregate::LedgerBook ledger_;
   aggregate::Totals totals_;
+  bool has_table_ = false;                          // the one output that shows the sums of the run
+  std::vector<aggregate::MapLedger> maps_;          // of the window that is being closed
+  std::uint64_t kvm_instance_ = 0;                  // of the vendor module that was there last
   std::optional<kernel::KvmFeatures> refused_kvm_;  // tried in vain: not tried again until it changes
   std::vector<std::uint64_t> removed_cgroups_;      // in this window
   std::vector<std::uint64_t> expiring_cgroups_;     // in the one before: their last tasks are gone by now

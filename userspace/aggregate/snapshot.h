@@ -49,9 +49,17 @@ struct CauseLedger {
   std::uint64_t count = 0;
 };
 
+// How full a table in the kernel is, at the end of the window. What finds no place is counted by cause.
+struct MapLedger {
+  const char* name = "";
+  std::uint64_t entries = 0;
+  std::uint64_t capacity = 0;
+};
+
 struct Ledger {
   std::vector<ClassLedger> classes;
   std::vector<CauseLedger> causes;  // failures by cause; a row per cause, also when 0
+  std::vector<MapLedger> maps;
   std::uint64_t undecodable = 0;    // records that userspace could not read
   std::uint64_t unmatched_exits = 0;
   std::uint64_t unmatched_entries = 0;

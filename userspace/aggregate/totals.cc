@@ -65,6 +65,7 @@ void Totals::add_ledger(const Ledger& window) {
   for (std::size_t i = 0; i < sum.causes.size() && i < window.causes.size(); ++i) {
     sum.causes[i].count += window.causes[i].count;
   }
+  sum.maps = window.maps;
   sum.undecodable += window.undecodable;
   sum.unmatched_exits += window.unmatched_exits;
   sum.unmatched_entries += window.unmatched_entries;
@@ -76,17 +77,21 @@ void Totals::add_ledger(const Ledger& window) {
 }
 
 void Totals::add(const Snapshot& window) {
-  if (!begun_) {
-    total_.start_mono_ns = window.start_mono_ns;
-    begun_ = true;
-  }
-  total_.end_mono_ns = window.end_mono_ns;
+  add_ledger_of(window);
   for (const VmExitsRow& row : window.vm_exits) {
     add_exits(row);
   }
   for (const SchedRow& row : window.sched) {
     add_sched(row);
   }
+}
+
+void Totals::add_ledger_of(const Snapshot& window) {
+  if (!begun_) {
+    total_.start_mono_ns = window.start_mono_ns;
+    begun_ = true;
+  }
+  total_.end_mono_ns = window.end_mono_ns;
   add_ledger(window.ledger);
 }
 

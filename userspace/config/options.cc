@@ -247,6 +247,13 @@ constexpr Option table[] = {
      "buffer for streamed events, a power of two such\nas 4M (default: chosen from what is streamed)",
      set_ring, nullptr},
 
+    {"exit-histograms", 0, "N", for_run, true, false, Section::tracing,
+     "pairs of vCPU and exit reason that are told apart\nat a time, 1 KiB each (default: 6144)",
+     [](Draft& draft, std::string_view value) {
+       constexpr std::uint32_t most = 65'535;  // what an index of 16 bits can tell apart
+       return store(parse_number(value, 1, most), draft.config.exit_histograms);
+     }, nullptr},
+
     {"vm", 0, "NAME", for_run, true, true, Section::filters,
      "VMs with this name, uuid or pid:NNN; a glob",
      [](Draft& draft, std::string_view value) { return append(value, draft.config.filters.vm); },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "kernel/features.h"
@@ -13,6 +14,9 @@ kernel::Features discover();
 
 // KVM alone, from sysfs and tracefs: cheap enough to ask many times a second.
 kernel::KvmFeatures discover_kvm();
+
+// Tells one load of a vendor module from the next; 0: none is loaded.
+std::uint64_t kvm_instance();
 
 // Which hooks of the loaded kvm module there are. `fentry`: whether this kernel has it at all.
 kernel::KvmHooks discover_kvm_hooks(const kernel::KvmFeatures& kvm, bool fentry);

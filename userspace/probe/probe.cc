@@ -108,6 +108,7 @@ class Probe::Impl {
   std::unique_ptr<ring_buffer, FreeRing> security;
   std::unique_ptr<ring_buffer, FreeRing> data;
   std::optional<KvmAttachment> kvm;
+  std::uint64_t detached_misses = 0;  // of kvm programs that are gone
 };
 
 int Probe::Impl::on_record(void* context, void* bytes, std::size_t size) {
@@ -169,6 +170,8 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
        {programs.handle_switch_task_namespaces, programs.handle_perf_event_namespaces}) {
     bpf_program__set_autoload(program, features.legal_paths());
   }
+  bpf_map__set_max_entries(impl->skeleton->maps.exit_cells, options.exit_cells + 1);
+  bpf_map__set_max_entries(impl->skeleton->maps.free_exit_cells, options.exit_cells);
   bpf_map__set_max_entries(impl->skeleton->maps.data, options.data_ring_bytes);
   bpf_map__set_max_entries(impl->skeleton->maps.security, options.security_ring_bytes);
   if (auto done = load_skeleton(impl->skeleton.get(), "the BPF programs"); !done) {
@@ -227,6 +230,9 @@ Result<Ok> Probe::attach_kvm(const kernel::KvmFeatures& kvm) {
 }
 
 void Probe::detach_kvm() {
+  if (impl_->kvm) {
+    impl_->detached_misses += program_misses(impl_->kvm->object());
+  }
   impl_->kvm.reset();
 }
 
@@ -281,6 +287,11 @@ std::vector<isoscope_cgroup_sched> Probe::read_cgroups() const {
   return readings;
 }
 
+// Index 0 is none, or `other`.
+Probe::Capacities Probe::capacities() const {
+  return {impl_->vcpus.size() - 1, impl_->exit_cells.size() - 1, impl_->cgroup_sched.size() - 1};
+}
+
 Counters Probe::read_counters() const {
   Counters sums{};
   const int cpus = libbpf_num_possible_cpus();
@@ -297,6 +308,7 @@ Counters Probe::read_counters() const {
   if (impl_->kvm) {
     sums.program_misses += program_misses(impl_->kvm->object());
   }
+  sums.program_misses += impl_->detached_misses;
   return sums;
 }
 

@@ -20,6 +20,7 @@ struct Options {
   bool stream_exits = false;
   bool stream_switches = false;
   std::uint64_t slow_exit_ns = 0;         // 0: off
+  std::uint32_t exit_cells = 6144;        // 65,535 at most
   std::uint32_t data_ring_bytes = 65536;  // a power of two, at least a page
   std::uint32_t security_ring_bytes = 1U << 20;
   isoscope_hist_tables histogram{};  // how the programs find a bucket; must be the reader's own tables
@@ -59,6 +60,14 @@ class Probe {
   std::vector<VcpuReading> read_vcpus() const;
   std::vector<isoscope_cgroup_sched> read_cgroups() const;
   Counters read_counters() const;
+
+  // Entries that the tables behind these readings have, used or not.
+  struct Capacities {
+    std::uint32_t vcpus = 0;
+    std::uint32_t exit_cells = 0;
+    std::uint32_t cgroups = 0;
+  };
+  Capacities capacities() const;
 
   // Number of the window from now on; the programs begin min and max anew.
   void begin_window(std::uint32_t window);

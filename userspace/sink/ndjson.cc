@@ -381,6 +381,14 @@ void NdjsonSink::add_ledger(const aggregate::Snapshot& window, bool final_one) {
         causes.number(row.name, row.count);
       }
     }
+    {
+      JsonObject maps(json_, "maps");
+      for (const aggregate::MapLedger& row : ledger.maps) {
+        JsonObject map(json_, row.name);
+        map.number("entries", row.entries);
+        map.number("capacity", row.capacity);
+      }
+    }
     object.number("undecodable", ledger.undecodable);
     object.number("unmatched_exits", ledger.unmatched_exits);
     object.number("unmatched_entries", ledger.unmatched_entries);

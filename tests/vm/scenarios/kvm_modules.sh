@@ -17,6 +17,22 @@ stop_agent
 expect_equal "io exits after a late load" $rounds "$(sum_exits "$(jq .pid guest.json)" count io)"
 expect_equal "cpuid exits after a late load" $rounds "$(sum_exits "$(jq .pid guest.json)" count cpuid)"
 
+# The modules may leave and come back under a running agent, which must not keep kvm from being unloaded.
+start_agent -i 1s
+small_guest 100 >first.json
+modprobe -r kvm_amd
+wait_for 20 "kvm to be let go" agent_says 'VM exits are not traced any more'
+wait_for 20 "kvm to be unloaded" modprobe -r kvm
+: >"$messages"
+modprobe kvm_amd
+wait_for 20 "kvm to be attached again" agent_says 'VM exits are traced'
+small_guest 200 >second.json
+stop_agent
+expect_equal "io exits before the modules were reloaded" 100 "$(sum_exits "$(jq .pid first.json)" count io)"
+expect_equal "io exits after the modules were reloaded" 200 "$(sum_exits "$(jq .pid second.json)" count io)"
+expect_equal "vCPUs left over" 0 "$(final_ledger | jq .maps.vcpus.entries)"
+expect_ledger_closed
+
 # A mount namespace that shows the kernel's own BTF alone.
 mkdir -p btf
 touch btf/vmlinux
