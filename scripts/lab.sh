@@ -7,13 +7,11 @@ set -euo pipefail
 
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly tree
-readonly status_timeout=124 status_lab_failed=125
+# shellcheck source=lab/machine.sh
+. "$tree/scripts/lab/machine.sh"
 
-kernel=6.12 cpus='' memory=3072 timeout=300 icount='' with_kvm=yes out='' console=''
+kernel=6.12 cpus='' memory=3072 icount='' with_kvm=yes out=''
 command=()
-
-# Set once known, for clean_up.
-scratch='' machine='' machine_started='' relays=()
 
 usage() {
     cat <<'TEXT'
@@ -39,22 +37,6 @@ are set. What COMMAND leaves running is killed when it ends.
 
 Exit status: COMMAND's own; 124 when the time limit ended it; 125 when the lab itself failed; 2 for a wrong option.
 TEXT
-}
-
-say() { echo "lab.sh: $*" >&2; }
-
-fail() {
-    say "$*"
-    exit $status_lab_failed
-}
-
-misused() {
-    say "$* (see --help)"
-    exit 2
-}
-
-need_number() {
-    [[ $2 =~ ^[1-9][0-9]{0,8}$ ]] || misused "$1 wants a whole number above 0, not '$2'"
 }
 
 parse_options() {
@@ -87,14 +69,6 @@ parse_options() {
     [[ -n $prepare || ${#command[@]} -gt 0 ]] || misused "no COMMAND"
 }
 
-check_tools() {
-    local tool missing=()
-    for tool in qemu-system-x86_64 busybox cpio xz dpkg-deb apt-get modprobe flock setpriv timeout; do
-        command -v "$tool" >/dev/null || missing+=("$tool")
-    done
-    ((${#missing[@]} == 0)) || fail "missing: ${missing[*]}; scripts/setup.sh installs what is needed"
-}
-
 # Sets kernel_dir, initramfs, guest_kernel and guest_initramfs; quick when they are in the cache.
 prepare() {
     local guest_dir
@@ -103,14 +77,6 @@ prepare() {
     guest_dir=$("$tree/scripts/lab/kernel.sh" "$kernel" cloud) || fail "no cloud kernel for the Linux guest"
     guest_kernel=$guest_dir/vmlinuz
     guest_initramfs=$("$tree/scripts/lab/initramfs.sh" guest "$guest_dir") || fail "no initramfs for the guest"
-}
-
-# Quotes for a plain POSIX shell: bash's own %q may use forms that dash does not know.
-quote() {
-    local word
-    for word in "$@"; do
-        printf "'%s' " "${word//\'/\'\\\'\'}"
-    done
 }
 
 write_settings() {
@@ -123,16 +89,11 @@ write_settings() {
 }
 
 write_command() {
-    local name cwd
+    local cwd
     cwd=$(pwd -P)
     [[ $cwd == "$tree" || $cwd == "$tree"/* ]] || cwd=$tree
     {
-        echo "export HOME=/root USER=root LOGNAME=root TERM=dumb LANG=C.UTF-8"
-        echo "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        while read -r name; do
-            echo "export $name=$(quote "${!name}")"
-        done < <(compgen -e LAB_)
-        echo "export LAB_KERNEL=$(quote "$kernel")"
+        print_environment "$kernel"
         echo "export LAB_GUEST_KERNEL=$(quote "$guest_kernel") LAB_GUEST_INITRD=$(quote "$guest_initramfs")"
         [[ -z $out ]] && echo "unset LAB_OUT" || echo "export LAB_OUT=/run/lab/out"
         echo "cd $(quote "$cwd") || exit 125"
@@ -179,83 +140,18 @@ build_machine() {
     [[ -z $out ]] || machine_args+=(-virtfs "$(share "$out" out '')")
 }
 
-# shellcheck disable=SC2317 # called by the trap
-clean_up() {
-    trap '' INT TERM HUP
-    if [[ -n $machine ]] && kill -0 "$machine" 2>/dev/null; then
-        kill -TERM "$machine" 2>/dev/null || true
-        wait "$machine" 2>/dev/null || true
-    fi
-    ((${#relays[@]} == 0)) || kill "${relays[@]}" 2>/dev/null || true
-    [[ -z $scratch ]] || rm -rf "$scratch"
-}
-
-# Parent-death signals on both: even a kill -9 of this script leaves no machine behind.
-start_machine() {
-    setpriv --pdeathsig TERM timeout -k 3 "$timeout" setpriv --pdeathsig KILL "${machine_args[@]}" \
-        </dev/null >"$scratch/machine" 2>&1 9>&- &
-    machine=$!
-    machine_started=$SECONDS
-}
-
-# relay FILE: prints a growing file until the machine is gone. tail ends quietly when nobody reads any more.
-relay() { exec setpriv --pdeathsig KILL tail -q -c +1 -s 0.05 -f --pid="$machine" "$1" 2>/dev/null; }
-
-explain() {
-    say "$1"
-    if [[ -s $scratch/machine ]]; then
-        tail -n 5 "$scratch/machine" >&2
-    fi
-    say "last lines of its console:"
-    tr -d '\r' <"$scratch/console" | tail -n 40 | sed 's/^/    /' >&2
-}
-
-# The lab's words decide; QEMU's own status tells nothing about the command.
-finish() {
-    local machine_status=$1 words
-    words=$(<"$scratch/words")
-    if [[ $words =~ exit\ ([0-9]+) ]]; then
-        exit "${BASH_REMATCH[1]}"
-    fi
-    if ((machine_status == 124 || machine_status == 137)) && ((SECONDS - machine_started >= timeout)); then
-        if [[ $words == started* ]]; then
-            say "the command did not end within $timeout s (--timeout): the lab was stopped"
-            exit $status_timeout
-        fi
-        explain "the lab did not boot within $timeout s"
-    elif [[ $words =~ failed\ (.*) ]]; then
-        explain "the lab could not start the command: ${BASH_REMATCH[1]}"
-    elif [[ $words == started* ]]; then
-        explain "the lab's kernel died while the command ran"
-    else
-        explain "the lab's kernel did not boot (QEMU ended with $machine_status)"
-    fi
-    exit $status_lab_failed
-}
-
 run() {
-    local machine_status=0
-    scratch=$(mktemp -d "${TMPDIR:-/tmp}/isoscope-lab.XXXXXX")
+    make_scratch
     mkdir "$scratch/share"
-    touch "$scratch"/{stdout,stderr,words,console}
     write_settings
     write_command
     build_machine
-    start_machine
-    relay "$scratch/stdout" &
-    relays+=($!)
-    relay "$scratch/stderr" >&2 &
-    relays+=($!)
-    wait "$machine" || machine_status=$?
-    wait "${relays[@]}" || true
-    relays=()
-    [[ -z $console ]] || tr -d '\r' <"$scratch/console" >"$console"
-    finish "$machine_status"
+    run_machine
 }
 
 main() {
     parse_options "$@"
-    check_tools
+    need_tools qemu-system-x86_64 busybox cpio xz dpkg-deb apt-get modprobe flock setpriv timeout
     if [[ -n $out ]]; then
         mkdir -p "$out" || fail "cannot make the folder '$out' (--out)"
         out=$(cd "$out" && pwd -P) || fail "cannot enter the folder '$out' (--out)"
@@ -263,10 +159,6 @@ main() {
     [[ -z $console ]] || : >"$console" || fail "cannot write '$console' (--console)"
     prepare
     ((${#command[@]} > 0)) || exit 0
-    trap clean_up EXIT
-    trap 'exit 129' HUP
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
     run
 }
 
