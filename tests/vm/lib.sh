@@ -44,11 +44,28 @@ agent_says() { grep -qF -- "$1" "$messages"; }
 
 # Returns when everything is attached: what runs from then on is seen.
 start_agent() { # OPTION...
+    launch_agent "$isoscope" run -v -f ndjson -o "$records" "$@"
+}
+
+# The same where the kvm modules seem to have no BTF.
+start_hidden_agent() { # OPTION...
+    launch_agent hide_modules "$isoscope" run -v -f ndjson -o "$records" "$@"
+}
+
+launch_agent() { # COMMAND...
     : >"$messages"
     rm -f "$records"
-    "$isoscope" run -v -f ndjson -o "$records" "$@" 2>"$messages" &
+    "$@" 2>"$messages" &
     agent=$!
     wait_for 60 "the agent to attach" agent_ready
+}
+
+# Becomes the command, in a mount namespace that shows the kernel's own BTF alone.
+hide_modules() { # COMMAND...
+    mkdir -p btf
+    touch btf/vmlinux
+    exec unshare --mount bash -c 'mount --bind /sys/kernel/btf/vmlinux "$1/btf/vmlinux" && mount --rbind "$1/btf" /sys/kernel/btf && shift && exec "$@"' \
+        bash "$PWD" "$@"
 }
 
 agent_ready() { agent_says 'isoscope: tracing' || ! kill -0 "$agent"; }

@@ -33,18 +33,9 @@ expect_equal "io exits after the modules were reloaded" 200 "$(sum_exits "$(jq .
 expect_equal "vCPUs left over" 0 "$(final_ledger | jq .maps.vcpus.entries)"
 expect_ledger_closed
 
-# A mount namespace that shows the kernel's own BTF alone.
-mkdir -p btf
-touch btf/vmlinux
-hide_modules() { # becomes the command
-    exec unshare --mount bash -c 'mount --bind /sys/kernel/btf/vmlinux "$1/btf/vmlinux" && mount --rbind "$1/btf" /sys/kernel/btf && shift && exec "$@"' \
-        bash "$PWD" "$@"
-}
 (hide_modules "$isoscope" check) >check.txt
 grep -q 'degraded *VM exits *classic tracepoint' check.txt || fail "check does not tell of the fallback: $(cat check.txt)"
-hide_modules "$isoscope" run -v -f ndjson -o "$records" -i 1s 2>"$messages" &
-agent=$!
-wait_for 60 "the agent to attach" agent_ready
+start_hidden_agent -i 1s
 perf stat -x, -o perf.csv -e kvm:kvm_exit -- small_guest $rounds >guest.json
 stop_agent
 pid=$(jq .pid guest.json)
