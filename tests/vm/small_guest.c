@@ -27,6 +27,11 @@
  * both, so that a tracer sees what the report says. With --watch the report has what the tasks of a cgroup
  * ran meanwhile; --settle-ms gives them the time to be done with the warm-up before, and with the rounds
  * after.
+ *
+ * --mix runs other code: ROUNDS times instructions that exit for as many other reasons as real mode allows,
+ * and a stretch without an exit, which host interrupts cut short. Only its one HLT is sure everywhere.
+ *
+ * --bad-state starts with a code segment that VMX refuses: one failed entry and nothing else.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -51,6 +56,7 @@
 #define GUEST_SIZE 0x1000
 #define MAX_VCPUS 64
 #define DATA_PORT 0x10
+#define UNMAPPED 0x5000
 
 static const uint8_t out_cpuid_code[] = {
     0xe6, DATA_PORT, /* loop: out DATA_PORT, al */
@@ -67,6 +73,33 @@ static const uint8_t hlt_code[] = {
     0xeb, 0xfd, /*       jmp loop */
 };
 
+/* A read of memory that is not there is EPT_VIOLATION once, and EPT_MISCONFIG when KVM knows the address. */
+/* clang-format off */
+static const uint8_t mix_code[] = {
+    0xfb,                                 /*       sti: without it Bochs keeps host interrupts back */
+    0x66, 0xb9, 0x1b, 0x00, 0x00, 0x00,   /* loop: mov ecx, IA32_APIC_BASE */
+    0x0f, 0x32,                           /*       rdmsr */
+    0x66, 0xb9, 0x10, 0x00, 0x00, 0x00,   /*       mov ecx, IA32_TIME_STAMP_COUNTER */
+    0x0f, 0x30,                           /*       wrmsr */
+    0x0f, 0x20, 0xc0,                     /*       mov eax, cr0 */
+    0x34, 0x02,                           /*       xor al, 2: MP, which KVM keeps to itself */
+    0x0f, 0x22, 0xc0,                     /*       mov cr0, eax */
+    0x0f, 0x21, 0xf8,                     /*       mov eax, dr7 */
+    0x0f, 0x09,                           /*       wbinvd */
+    0x0f, 0x08,                           /*       invd */
+    0x0f, 0x01, 0xc1,                     /*       vmcall; KVM makes a vmmcall of it on SVM */
+    0xa0, UNMAPPED & 0xff, UNMAPPED >> 8, /*       mov al, [UNMAPPED] */
+    0x66, 0xb9, 0xa0, 0x86, 0x01, 0x00,   /*       mov ecx, 100000 */
+    0x66, 0x49,                           /* spin: dec ecx */
+    0x75, 0xfc,                           /*       jnz spin */
+    0x66, 0x4e,                           /*       dec esi */
+    0x75, 0xcd,                           /*       jnz loop */
+    0xf4,                                 /*       hlt */
+};
+/* clang-format on */
+
+enum code { OUT_CPUID, HLT_ONLY, MIX };
+
 struct options {
   uint64_t rounds;
   uint64_t warm_up;
@@ -75,7 +108,8 @@ struct options {
   unsigned int sleep_us;
   unsigned int settle_ms;
   const char* watch; /* folder of a cgroup, or NULL */
-  bool hlt_only;
+  enum code code;
+  bool bad_state;
   bool hold;
 };
 
@@ -94,6 +128,7 @@ struct vcpu {
   uint64_t ended_ns;
   uint64_t thread_ns;  /* CPU time of this thread in them */
   uint64_t watched_ns; /* of the first vCPU: CPU time of the watched cgroup before them */
+  uint64_t failed;
 };
 
 static pthread_barrier_t start_barrier;
@@ -132,6 +167,8 @@ static void usage(FILE* stream) {
       "  --settle-ms M  wait so long before and after the timed rounds       (0)\n"
       "  --watch FOLDER also report the CPU time of the cgroup FOLDER in these rounds and the wait after\n"
       "  --hlt-only     ROUNDS times HLT and nothing else\n"
+      "  --mix          exits for many other reasons in place of OUT and CPUID\n"
+      "  --bad-state    one failed entry and nothing else (VMX)\n"
       "  --hold         print `ready`, and run once a line comes on stdin\n",
       stream);
 }
@@ -173,7 +210,11 @@ static struct options parse_options(int argc, char** argv) {
         exit(2);
       }
     } else if (!strcmp(word, "--hlt-only")) {
-      options.hlt_only = true;
+      options.code = HLT_ONLY;
+    } else if (!strcmp(word, "--mix")) {
+      options.code = MIX;
+    } else if (!strcmp(word, "--bad-state")) {
+      options.bad_state = true;
     } else if (!strcmp(word, "--hold")) {
       options.hold = true;
     } else if (!strcmp(word, "--help")) {
@@ -194,7 +235,7 @@ static struct options parse_options(int argc, char** argv) {
   return options;
 }
 
-static void load_guest(int vm, bool hlt_only) {
+static void load_guest(int vm, enum code code) {
   void* memory = mmap(NULL, GUEST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   struct kvm_userspace_memory_region region = {
       .guest_phys_addr = GUEST_BASE,
@@ -204,8 +245,10 @@ static void load_guest(int vm, bool hlt_only) {
 
   if (memory == MAP_FAILED)
     die("guest memory: %s", strerror(errno));
-  if (hlt_only)
+  if (code == HLT_ONLY)
     memcpy(memory, hlt_code, sizeof(hlt_code));
+  else if (code == MIX)
+    memcpy(memory, mix_code, sizeof(mix_code));
   else
     memcpy(memory, out_cpuid_code, sizeof(out_cpuid_code));
   checked_ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region, "KVM_SET_USER_MEMORY_REGION");
@@ -224,6 +267,8 @@ static void create_vcpu(int kvm, int vm, struct vcpu* vcpu) {
   checked_ioctl(vcpu->fd, KVM_GET_SREGS, &sregs, "KVM_GET_SREGS");
   sregs.cs.base = 0;
   sregs.cs.selector = 0;
+  if (vcpu->options->bad_state)
+    sregs.cs.type = 0; /* data: VM entry fails with INVALID_STATE */
   checked_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS");
 }
 
@@ -243,6 +288,15 @@ static bool run_to_next_exit(struct vcpu* vcpu) {
     case KVM_EXIT_HLT:
       vcpu->hlt++;
       return --vcpu->halts_left > 0;
+    case KVM_EXIT_MMIO:
+      if (vcpu->run->mmio.phys_addr != UNMAPPED)
+        die("the guest used the unexpected address 0x%llx", vcpu->run->mmio.phys_addr);
+      break;
+    case KVM_EXIT_FAIL_ENTRY:
+      if (!vcpu->options->bad_state)
+        die("the entry failed: 0x%llx", vcpu->run->fail_entry.hardware_entry_failure_reason);
+      vcpu->failed++;
+      return false;
     case KVM_EXIT_INTR:
       break;
     default:
@@ -257,7 +311,7 @@ static void run_rounds(struct vcpu* vcpu, uint64_t rounds) {
   struct kvm_regs regs = {.rip = GUEST_BASE, .rsi = rounds, .rflags = 0x2};
 
   checked_ioctl(vcpu->fd, KVM_SET_REGS, &regs, "KVM_SET_REGS");
-  vcpu->halts_left = vcpu->options->hlt_only ? rounds : 1;
+  vcpu->halts_left = vcpu->options->code == HLT_ONLY ? rounds : 1;
   while (run_to_next_exit(vcpu))
     ;
   checked_ioctl(vcpu->fd, KVM_GET_REGS, &regs, "KVM_GET_REGS");
@@ -333,7 +387,7 @@ static void wait_for_line(void) {
 /* elapsed_ns is from the first vCPU's start to the last one's end; thread_ns is without what others ran on
  * the same processor meanwhile. Called when all vCPUs have ended. */
 static bool report(const struct options* options, const struct vcpu* vcpus) {
-  uint64_t io = 0, cpuid = 0, hlt = 0, thread_ns = 0;
+  uint64_t io = 0, cpuid = 0, hlt = 0, failed = 0, thread_ns = 0;
   uint64_t began_ns = vcpus[0].began_ns, ended_ns = 0;
   uint64_t n = (options->warm_up + options->rounds) * (uint64_t)options->vcpus;
   uint64_t runs = (uint64_t)options->vcpus * (options->warm_up ? 2 : 1);
@@ -347,6 +401,7 @@ static bool report(const struct options* options, const struct vcpu* vcpus) {
     thread_ns += vcpus[i].thread_ns;
     began_ns = vcpus[i].began_ns < began_ns ? vcpus[i].began_ns : began_ns;
     ended_ns = vcpus[i].ended_ns > ended_ns ? vcpus[i].ended_ns : ended_ns;
+    failed += vcpus[i].failed;
   }
   printf("],\"vcpus\":%d,\"rounds\":%llu,\"io\":%llu,\"cpuid\":%llu,\"hlt\":%llu,", options->vcpus,
          (unsigned long long)options->rounds, (unsigned long long)io, (unsigned long long)cpuid,
@@ -354,8 +409,12 @@ static bool report(const struct options* options, const struct vcpu* vcpus) {
   printf("\"warm_up\":%llu,\"elapsed_ns\":%llu,\"thread_ns\":%llu,", (unsigned long long)options->warm_up,
          (unsigned long long)(ended_ns - began_ns), (unsigned long long)thread_ns);
   printf("\"watched_ns\":%llu}\n", (unsigned long long)(watched_ns(options) - vcpus[0].watched_ns));
-  if (options->hlt_only)
+  if (options->bad_state)
+    return io == 0 && cpuid == 0 && hlt == 0 && failed == (uint64_t)options->vcpus;
+  if (options->code == HLT_ONLY)
     return io == 0 && cpuid == 0 && hlt == n;
+  if (options->code == MIX)
+    return io == 0 && cpuid == 0 && hlt == runs;
   return io == n && cpuid == n && hlt == runs;
 }
 
@@ -388,7 +447,7 @@ int main(int argc, char** argv) {
 
   if (options.pin >= 0)
     pin_to(options.pin);
-  load_guest(vm, options.hlt_only);
+  load_guest(vm, options.code);
   pthread_barrier_init(&start_barrier, NULL, (unsigned int)options.vcpus + 1);
   pthread_barrier_init(&warm_barrier, NULL, (unsigned int)options.vcpus);
   for (int i = 0; i < options.vcpus; i++) {
