@@ -15,13 +15,16 @@ readonly lab=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd kmod uti
 
 # Only scripts/bench.sh: the tools that it measures beside us. perf is there for the tests already.
 readonly bench=(bpftrace trace-cmd)
+# The Intel lab: an emulated processor with VMX. bochs-term in place of a display that pulls in a desktop.
+readonly intel=(bochs bochs-term bochsbios vgabios grub-common grub-pc-bin xorriso binutils)
 
 usage() {
     cat <<'TEXT'
-usage: setup.sh [--bench] [--list]
+usage: setup.sh [--bench] [--intel] [--list]
 
-Installs, as root and without questions, the Debian packages that building and testing need, with --bench also those that
-scripts/bench.sh needs; does nothing when all of them are there. --list only prints their names.
+Installs, as root and without questions, the Debian packages that building and testing need; does nothing when all of
+them are there. --bench adds those that scripts/bench.sh needs, --intel those of the Intel lab. --list only prints their
+names.
 TEXT
 }
 
@@ -56,6 +59,7 @@ main() {
         case $1 in
         -h | --help) usage && exit 0 ;;
         --bench) wanted+=("${bench[@]}") ;;
+        --intel) wanted+=("${intel[@]}") ;;
         --list) list=yes ;;
         *) die "unknown argument '$1' (see --help)" ;;
         esac

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds, or finds in the cache, the initramfs of the lab or of the Linux guest that runs inside it. Prints its path.
+# Builds, or finds in the cache, the initramfs of the lab, of the Linux guest that runs inside it, or of the Intel lab.
+# Prints its path.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -9,14 +10,15 @@ readonly here
 
 # Modules in two groups: what the lab needs to find its root file system, and what --no-kvm leaves out.
 readonly boot_modules=(virtio_pci virtio_console 9pnet_virtio 9p overlay)
-readonly kvm_modules=(kvm_amd)
+readonly kvm_modules=(kvm_amd) intel_modules=(kvm_intel)
 
 usage() {
     cat <<'TEXT'
-usage: initramfs.sh lab|guest KERNEL_DIR
+usage: initramfs.sh lab|guest|intel KERNEL_DIR
 
 KERNEL_DIR is a folder that kernel.sh printed. `lab` makes the initramfs that mounts the host's tree and runs a command,
-`guest` the one of the small Linux guest. The result is kept in KERNEL_DIR, and made anew when anything in it changes.
+`guest` the one of the small Linux guest, `intel` the one that runs a command on files which intel_lab.sh adds to it.
+The result is kept in KERNEL_DIR, and made anew when anything in it changes.
 TEXT
 }
 
@@ -72,6 +74,9 @@ build() {
         add_modules "$dir" "$root" boot.list "${boot_modules[@]}"
         add_modules "$dir" "$root" kvm.list "${kvm_modules[@]}"
         [[ -s $root/modules/kvm.list ]] || die "the kernel in $dir has no ${kvm_modules[*]}"
+    elif [[ $kind == intel ]]; then
+        add_modules "$dir" "$root" kvm.list "${intel_modules[@]}"
+        [[ -s $root/modules/kvm.list ]] || die "the kernel in $dir has no ${intel_modules[*]}"
     fi
     (cd "$root" && find . -print0 | LC_ALL=C sort -z | cpio --null -o -H newc --owner=0:0 --quiet >"$root.cpio") ||
         die "could not write $root.cpio: is the disk full?"
@@ -85,7 +90,8 @@ main() {
     case $kind in
     lab) init=$here/init ;;
     guest) init=$here/guest_init ;;
-    *) die "what to build must be lab or guest (see --help)" ;;
+    intel) init=$here/intel_init ;;
+    *) die "what to build must be lab, guest or intel (see --help)" ;;
     esac
     [[ -r $dir/release ]] || die "no unpacked kernel in '$dir': kernel.sh makes one"
     busybox=$(find_busybox)
