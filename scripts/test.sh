@@ -1,24 +1,29 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Sets up, builds, and runs every tier of tests: static, unit, bpf, vm. Ends with `N passed, N failed, N skipped`.
+# Sets up, builds, and runs every tier of tests: static, unit, bpf, vm; or that of Intel. Ends with
+# `N passed, N failed, N skipped`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
     cat <<'TEXT'
 usage: scripts/test.sh [--quick] [TIER...]
+       scripts/test.sh --intel
 
 TIER: static, unit, bpf, vm (all of them). --quick leaves out clang-tidy, the sanitizers, and all of the vm tier but one
 scenario on one kernel. Logs go to build/test/. A skip names the feature of this machine that is missing; the vm tier brings
 its own machine and never skips.
+
+--intel runs a tier of its own and nothing else: scenarios on an emulated Intel processor, at most 10 minutes.
 TEXT
 }
 
-quick=no
+quick=no intel=no
 tiers=()
 for argument in "$@"; do
     case "$argument" in
     --quick) quick=yes ;;
+    --intel) intel=yes ;;
     static | unit | bpf | vm) tiers+=("$argument") ;;
     -h | --help)
         usage
@@ -30,12 +35,17 @@ for argument in "$@"; do
         ;;
     esac
 done
+if [ $intel = yes ] && { [ $quick = yes ] || [ ${#tiers[@]} -gt 0 ]; }; then
+    echo "test.sh: --intel stands alone (see --help)" >&2
+    exit 2
+fi
 [ ${#tiers[@]} -gt 0 ] || tiers=(static unit bpf vm)
 
 readonly logs=$PWD/build/test
 # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
 readonly scenarios_two_cpus=(small_guest reasons split switches escape containers ends flood kvm_modules lifetimes bad_machines)
 readonly scenarios_one_cpu=(linux_guest)
+readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
 passed=0 failed=0 skipped=0
 mkdir -p "$logs"
 
@@ -65,7 +75,7 @@ check() { # NAME COMMAND...
 sources() { git ls-files --cached --others --exclude-standard -- "$@"; }
 
 clang_format() { sources '*.c' '*.cc' '*.h' ':!vmlinux' | xargs clang-format --dry-run --Werror; }
-shellchecks() { sources '*.sh' '.ci/run' 'scripts/lab/init' 'scripts/lab/guest_init' | xargs shellcheck -x; }
+shellchecks() { sources '*.sh' '.ci/run' 'scripts/lab/*init' | xargs shellcheck -x; }
 file_sizes() { sources '*.c' '*.cc' '*.h' '*.py' '*.sh' ':!vmlinux' | xargs wc -l | awk '$2 != "total" && $1 > 600 { print; bad = 1 } END { exit bad }'; }
 clang_tidy() { sources 'userspace/*.cc' | xargs -P "$(nproc)" -n 4 clang-tidy -p build/release --quiet; }
 
@@ -124,18 +134,18 @@ in_lab() { # KERNEL CPUS SCENARIO...
     echo "lab ended with $status" >>"$log.err"
 }
 
-report_scenarios() { # KERNEL CPUS SCENARIO...
-    local kernel=$1 log=$logs/vm-$1-$2cpu.log line left
+report_scenarios() { # PREFIX LOG SCENARIO...
+    local prefix=$1 log=$2 line left
     shift 2
     left=$#
     while IFS= read -r line; do
         case "$line" in
         'ok '*)
-            pass "vm/$kernel/${line#ok }"
+            pass "$prefix/${line#ok }"
             left=$((left - 1))
             ;;
         'not ok '*)
-            fails "vm/$kernel/${line#not ok }"
+            fails "$prefix/${line#not ok }"
             left=$((left - 1))
             ;;
         *) echo "$line" ;;
@@ -144,7 +154,7 @@ report_scenarios() { # KERNEL CPUS SCENARIO...
     [ $left -eq 0 ] || tail -n 20 "$log.err" | sed 's/^/    /'
     # A scenario that said nothing has not run: the lab ended before it.
     while [ $left -gt 0 ]; do
-        fails "vm/$kernel: a scenario did not run"
+        fails "$prefix: a scenario did not run"
         left=$((left - 1))
     done
 }
@@ -155,7 +165,7 @@ vm_tier() {
     rm -rf "$logs"/vm-*
     if [ $quick = yes ]; then
         in_lab 6.12 2 small_guest
-        report_scenarios 6.12 2 small_guest
+        report_scenarios vm/6.12 "$logs/vm-6.12-2cpu.log" small_guest
         return
     fi
     for kernel in 6.1 6.12; do
@@ -164,16 +174,30 @@ vm_tier() {
     done
     wait
     for kernel in 6.1 6.12; do
-        report_scenarios $kernel 2 "${scenarios_two_cpus[@]}"
-        report_scenarios $kernel 1 "${scenarios_one_cpu[@]}"
+        report_scenarios vm/$kernel "$logs/vm-$kernel-2cpu.log" "${scenarios_two_cpus[@]}"
+        report_scenarios vm/$kernel "$logs/vm-$kernel-1cpu.log" "${scenarios_one_cpu[@]}"
     done
 }
 
-scripts/setup.sh
-scripts/build.sh release
-[ $quick = yes ] || ! wants unit || scripts/build.sh asan
-for tier in static unit bpf vm; do
-    ! wants $tier || "${tier}_tier"
-done
+intel_tier() {
+    local log=$logs/intel.log status=0
+    scripts/intel_lab.sh --timeout 540 --console "$logs/intel.console" -- tests/vm/run.sh "${scenarios_intel[@]}" \
+        >"$log" 2>"$log.err" || status=$?
+    echo "lab ended with $status" >>"$log.err"
+    report_scenarios intel "$log" "${scenarios_intel[@]}"
+}
+
+if [ $intel = yes ]; then
+    scripts/setup.sh --intel
+    scripts/build.sh release
+    intel_tier
+else
+    scripts/setup.sh
+    scripts/build.sh release
+    [ $quick = yes ] || ! wants unit || scripts/build.sh asan
+    for tier in static unit bpf vm; do
+        ! wants $tier || "${tier}_tier"
+    done
+fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]
