@@ -45,6 +45,8 @@ readonly logs=$PWD/build/test
 # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
 readonly scenarios_two_cpus=(small_guest reasons split switches escape containers ends flood kvm_modules lifetimes bad_machines)
 readonly scenarios_one_cpu=(linux_guest)
+# Time is counted instructions there.
+readonly scenarios_counted=(means)
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
 passed=0 failed=0 skipped=0
 mkdir -p "$logs"
@@ -125,11 +127,16 @@ unit_tier() {
 
 bpf_tier() { run_ctest release bpf; }
 
-# Runs scenarios in a lab of its own; what they say goes to a log.
-in_lab() { # KERNEL CPUS SCENARIO...
-    local log=$logs/vm-$1-$2cpu.log out=$logs/vm-$1 status=0 kernel=$1 cpus=$2
+# Runs the scenarios of one kind of machine in a lab of its own; what they say goes to a log.
+in_lab() { # KERNEL MACHINE SCENARIO...
+    local log=$logs/vm-$1-$2.log out=$logs/vm-$1 status=0 kernel=$1 machine=()
+    case $2 in
+    two_cpus) machine=(--cpus 2) ;;
+    one_cpu) machine=(--cpus 1) ;;
+    counted) machine=(--cpus 1 --icount) ;;
+    esac
     shift 2
-    scripts/lab.sh --kernel "$kernel" --cpus "$cpus" --timeout 2400 --out "$out" -- tests/vm/run.sh "$@" \
+    scripts/lab.sh --kernel "$kernel" "${machine[@]}" --timeout 2400 --out "$out" -- tests/vm/run.sh "$@" \
         >"$log" 2>"$log.err" || status=$?
     echo "lab ended with $status" >>"$log.err"
 }
@@ -164,18 +171,23 @@ vm_tier() {
     local kernel
     rm -rf "$logs"/vm-*
     if [ $quick = yes ]; then
-        in_lab 6.12 2 small_guest
-        report_scenarios vm/6.12 "$logs/vm-6.12-2cpu.log" small_guest
+        in_lab 6.12 two_cpus small_guest
+        report_scenarios vm/6.12 "$logs/vm-6.12-two_cpus.log" small_guest
         return
     fi
     for kernel in 6.1 6.12; do
         scripts/lab.sh --kernel $kernel --prepare || true # the lab itself will say what is wrong
-        { in_lab $kernel 2 "${scenarios_two_cpus[@]}" && in_lab $kernel 1 "${scenarios_one_cpu[@]}"; } &
+        {
+            in_lab $kernel two_cpus "${scenarios_two_cpus[@]}"
+            in_lab $kernel one_cpu "${scenarios_one_cpu[@]}"
+            in_lab $kernel counted "${scenarios_counted[@]}"
+        } &
     done
     wait
     for kernel in 6.1 6.12; do
-        report_scenarios vm/$kernel "$logs/vm-$kernel-2cpu.log" "${scenarios_two_cpus[@]}"
-        report_scenarios vm/$kernel "$logs/vm-$kernel-1cpu.log" "${scenarios_one_cpu[@]}"
+        report_scenarios vm/$kernel "$logs/vm-$kernel-two_cpus.log" "${scenarios_two_cpus[@]}"
+        report_scenarios vm/$kernel "$logs/vm-$kernel-one_cpu.log" "${scenarios_one_cpu[@]}"
+        report_scenarios vm/$kernel "$logs/vm-$kernel-counted.log" "${scenarios_counted[@]}"
     done
 }
 

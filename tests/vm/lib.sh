@@ -92,6 +92,10 @@ sum_exits() { # PID MEMBER [REASON]
 
 final_ledger() { records_of ledger | jq -c 'select(.final)'; }
 
+# From a report of perf kvm stat, reasons with count and mean in us: `1234 7.89 npf`. A reason may have a blank in it (`UD excp`).
+#    npf   1234   56.78%   9.01%   1.23us   456.78us   7.89us ( +-   1.23% )
+read_perf_report() { sed -nE 's/^ *([^ ].*[^ ]) +([0-9]+) +[0-9.]+% .* ([0-9.]+)us \(.*/\2 \3 \1/p'; }
+
 count_violations() { records_of violation | wc -l; }
 
 # made == handled + dropped in every class, and nothing unreadable.

@@ -4,13 +4,13 @@
 # Boots a real Linux guest under KVM. For the inside of the lab, which prepares the guest's kernel and initramfs.
 set -euo pipefail
 
-name=web uuid=3f2a6c1e-5d0b-4f7e-9a41-0c8b7d1e2f30 seconds=5 vcpus=1 memory=256
+name=web uuid=3f2a6c1e-5d0b-4f7e-9a41-0c8b7d1e2f30 rest=0 seconds=5 vcpus=1 memory=256
 
 usage() {
     cat <<'TEXT'
-usage: linux_guest.sh [--name NAME] [--uuid UUID] [--seconds S] [--vcpus N] [--memory MB]
+usage: linux_guest.sh [--name NAME] [--uuid UUID] [--rest R] [--seconds S] [--vcpus N] [--memory MB]
 
-Boots a Linux guest under KVM, which works for S seconds (5) and powers off; its serial line comes out on stdout.
+Boots a Linux guest under KVM, which sleeps for R seconds (0), works for S seconds (5) and powers off; its serial line comes out on stdout.
 Runs inside a lab of one processor (scripts/lab.sh --cpus 1), or anywhere with LAB_GUEST_KERNEL and LAB_GUEST_INITRD
 set.
 TEXT
@@ -24,7 +24,7 @@ die() {
 while (($# > 0)); do
     case $1 in
     -h | --help) usage && exit 0 ;;
-    --name | --uuid | --seconds | --vcpus | --memory)
+    --name | --uuid | --rest | --seconds | --vcpus | --memory)
         (($# > 1)) || status=2 die "$1 wants a value"
         declare "${1#--}=$2"
         shift
@@ -50,4 +50,4 @@ exec qemu-system-x86_64 -accel kvm -cpu host -m "$memory" -smp "$vcpus" \
     -name "guest=$name,debug-threads=on" -uuid "$uuid" \
     -nodefaults -no-user-config -display none -no-reboot -serial stdio \
     -kernel "$LAB_GUEST_KERNEL" -initrd "$LAB_GUEST_INITRD" \
-    -append "console=ttyS0 quiet panic=-1 guest.seconds=$seconds" </dev/null
+    -append "console=ttyS0 quiet panic=-1 guest.rest=$rest guest.seconds=$seconds" </dev/null
