@@ -3,15 +3,32 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "base/text.h"
 
 namespace isoscope::sink {
 
+namespace {
+
+// How many characters at the front stand for themselves: in most texts all of them.
+std::size_t plain_characters(std::string_view bytes) {
+  const auto is_plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  return static_cast<std::size_t>(std::find_if_not(bytes.begin(), bytes.end(), is_plain) - bytes.begin());
+}
+
+}  // namespace
+
 void append_json_string(std::string_view bytes, std::string& out) {
   out.push_back('"');
-  while (!bytes.empty()) {
+  while (true) {
+    const std::size_t plain = plain_characters(bytes);
+    out.append(bytes.substr(0, plain));
+    bytes.remove_prefix(plain);
+    if (bytes.empty()) {
+      break;
+    }
     const char32_t character = base::take_character(bytes);
     if (character == U'"' || character == U'\\') {
       out.push_back('\\');
