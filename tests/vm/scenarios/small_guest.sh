@@ -31,8 +31,10 @@ stop_agent
 check 1
 expect_equal "streamed exits" 0 "$(records_of vm_exit | wc -l)"
 
-# Two vCPUs, by maps and ring at once.
-start_agent -i 1s --events exits
+# Two vCPUs with 100,000 exits, by maps and ring at once. The emulated processors write 10,000 lines a second: the ring has
+# to hold what comes meanwhile.
+rounds=25000
+start_agent -i 5s --events exits --data-ring 32M
 run_guest 2
 stop_agent
 check 2
