@@ -153,17 +153,17 @@ Result<Ok> Pipeline::take_stock() {
 }
 
 void Pipeline::look_for_kvm() {
-  const std::uint64_t instance = probe::kvm_instance();
   if (probe_.kvm_attached()) {
-    if (instance == kvm_instance_) {
+    if (probe::module_instance(kvm_module_) == kvm_instance_) {
       return;
     }
     // As long as our programs are attached, kvm itself cannot be unloaded.
     probe_.detach_kvm();
-    base::log::verbose("VM exits are not traced any more: the kvm module of this processor was unloaded");
+    base::log::verbose("VM exits are not traced any more: {} was unloaded", kvm_module_);
   }
-  kvm_instance_ = instance;
   const kernel::KvmFeatures kvm = probe::discover_kvm();
+  kvm_module_ = kvm.vendor_module;
+  kvm_instance_ = probe::module_instance(kvm_module_);
   if (kernel::kvm_path(kvm) == kernel::KvmPath::none || (refused_kvm_ && *refused_kvm_ == kvm)) {
     return;
   }

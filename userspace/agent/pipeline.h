@@ -94,7 +94,8 @@ class Pipeline {
   aggregate::Totals totals_;
   bool has_table_ = false;                          // the one output that shows the sums of the run
   std::vector<aggregate::MapLedger> maps_;          // of the window that is being closed
-  std::uint64_t kvm_instance_ = 0;                  // of the vendor module that was there last
+  std::string kvm_module_;                          // the vendor's that was there last
+  std::uint64_t kvm_instance_ = 0;                  // which load of it
   std::optional<kernel::KvmFeatures> refused_kvm_;  // tried in vain: not tried again until it changes
   std::vector<std::uint64_t> removed_cgroups_;      // in this window
   std::vector<std::uint64_t> expiring_cgroups_;     // in the one before: their last tasks are gone by now

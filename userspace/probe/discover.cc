@@ -15,7 +15,6 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <optional>
 #include <sstream>
 
 #include "base/unique_fd.h"
@@ -173,12 +172,15 @@ constexpr std::array vendors{Vendor{"kvm_amd", "vcpu_svm", kernel::KvmVendor::sv
                              Vendor{"kvm_intel", "vcpu_vmx", kernel::KvmVendor::vmx},
                              Vendor{"kvm_pvm", "vcpu_pvm", kernel::KvmVendor::other}};
 
-struct LiveVendor {
-  Vendor vendor;
-  bool built_in = false;
-};
+}  // namespace
 
-std::optional<LiveVendor> live_vendor() {
+kernel::KvmFeatures discover_kvm() {
+  kernel::KvmFeatures kvm;
+  kvm.loaded = exists("/sys/module/kvm");
+  if (!kvm.loaded) {
+    return kvm;
+  }
+  kvm.tracepoint_types = exists("/sys/kernel/btf/kvm") || !exists("/sys/module/kvm/initstate");
   for (const Vendor& candidate : vendors) {
     const std::string module = std::string("/sys/module/") + candidate.module;
     // Built into the kernel, every vendor has a folder; only one that drives the CPU has the device.
@@ -189,24 +191,10 @@ std::optional<LiveVendor> live_vendor() {
     if (!built_in && read_file(module + "/initstate") != "live\n") {
       continue;
     }
-    return LiveVendor{candidate, built_in};
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
-kernel::KvmFeatures discover_kvm() {
-  kernel::KvmFeatures kvm;
-  kvm.loaded = exists("/sys/module/kvm");
-  if (!kvm.loaded) {
-    return kvm;
-  }
-  kvm.tracepoint_types = exists("/sys/kernel/btf/kvm") || !exists("/sys/module/kvm/initstate");
-  if (const auto live = live_vendor()) {
-    kvm.vendor = live->vendor.vendor;
-    kvm.vendor_module = live->vendor.module;
-    kvm.vcpu_types = live->built_in || exists(std::string("/sys/kernel/btf/") + live->vendor.module);
+    kvm.vendor = candidate.vendor;
+    kvm.vendor_module = candidate.module;
+    kvm.vcpu_types = built_in || exists(std::string("/sys/kernel/btf/") + candidate.module);
+    break;
   }
   const std::string root = tracefs_root();
   if (!root.empty()) {
@@ -216,13 +204,10 @@ kernel::KvmFeatures discover_kvm() {
   return kvm;
 }
 
-// The folder in sysfs is made anew each time, and its inode number not used again.
-std::uint64_t kvm_instance() {
-  const auto live = live_vendor();
+// Its folder in sysfs is made anew each time, and the inode number not used again.
+std::uint64_t module_instance(const std::string& module) {
   struct stat status {};
-  return live && ::stat((std::string("/sys/module/") + live->vendor.module).c_str(), &status) == 0
-             ? status.st_ino
-             : 0;
+  return ::stat(("/sys/module/" + module).c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
 // By the names in the module's BTF alone: libbpf would parse the kernel's as well, which takes a while, and

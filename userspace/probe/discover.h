@@ -15,8 +15,8 @@ kernel::Features discover();
 // KVM alone, from sysfs and tracefs: cheap enough to ask many times a second.
 kernel::KvmFeatures discover_kvm();
 
-// Tells one load of a vendor module from the next; 0: none is loaded.
-std::uint64_t kvm_instance();
+// Tells one load of a module from the next; 0: it is not there. One system call.
+std::uint64_t module_instance(const std::string& module);
 
 // Which hooks of the loaded kvm module there are. `fentry`: whether this kernel has it at all.
 kernel::KvmHooks discover_kvm_hooks(const kernel::KvmFeatures& kvm, bool fentry);
