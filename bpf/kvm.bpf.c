@@ -3,7 +3,9 @@
  * VM exits: paired per vCPU thread in its task record, counted per reason in cells of their own.
  *
  * Both tracepoints fire in the vCPU's thread, so a thread's record, vCPU and cells have one writer. kvm_entry
- * fires before the lapic-timer busy wait and the entry itself: that wait counts as guest time.
+ * fires before the lapic-timer busy wait and the entry itself: that wait counts as guest time. kvm_amd fires
+ * kvm_exit when interrupts and preemption are on again, until 791a089861fc (6.5) moved it: what happened
+ * until then counts as guest time there, too.
  */
 #include "lib/maps.bpf.h"
 #include "lib/compat.bpf.h"

@@ -75,6 +75,19 @@ static __always_inline void stream_switch(struct task_struct *prev, struct task_
 	submit_data(event, sizeof(*event));
 }
 
+static __always_inline void end_vcpu(struct task_record *record)
+{
+	struct isoscope_vcpu *vcpu = vcpu_of(record);
+
+	if (!vcpu)
+		return;
+	if (vcpu->pending.start_ns)
+		abandon_exit(vcpu);
+	record->vcpu = 0;
+	uncache_vcpu(vcpu->tid);
+	vcpu->state = ISOSCOPE_VCPU_DEAD;
+}
+
 static __always_inline void switch_out(struct task_struct *prev, struct task_struct *next, __u64 now,
 				       bool voluntary, __u32 prev_state)
 {
@@ -101,8 +114,11 @@ static __always_inline void switch_out(struct task_struct *prev, struct task_str
 	if (knobs.stream_switches)
 		stream_switch(prev, next, cgroup_id, now, ran_ns, prev_state, voluntary);
 	/* The last switch of a thread: it never runs again, and its id may be given to another. */
-	if (prev_state & TASK_DEAD)
+	if (prev_state & TASK_DEAD) {
+		/* Still a vCPU only if its id was swapped with that of a thread that executes a program. */
+		end_vcpu(record);
 		free_task(prev->pid);
+	}
 }
 
 /*
@@ -160,19 +176,6 @@ int BPF_PROG(handle_sched_wakeup, struct task_struct *task)
 	if (vcpu && vcpu->pending.off_cpu && !vcpu->pending.runnable_ns)
 		vcpu->pending.runnable_ns = bpf_ktime_get_ns();
 	return 0;
-}
-
-static __always_inline void end_vcpu(struct task_record *record)
-{
-	struct isoscope_vcpu *vcpu = vcpu_of(record);
-
-	if (!vcpu)
-		return;
-	if (vcpu->pending.start_ns)
-		abandon_exit(vcpu);
-	record->vcpu = 0;
-	uncache_vcpu(vcpu->tid);
-	vcpu->state = ISOSCOPE_VCPU_DEAD;
 }
 
 /*

@@ -13,7 +13,7 @@
 /*
  * Exits of one vCPU for one reason: one cell of the pool `exit_cells`. An exit is counted when it is over, by
  * its bucket alone. Written by the vCPU thread alone, so there are no atomics; every field is read whole, but
- * a reader may see one exit in `sum_ns` and not yet in `buckets`.
+ * a reader may see one exit in some fields and not yet in others.
  */
 struct isoscope_exit_cell {
 	/* Modulo 2^32, as the buckets are: fewer happen within a window. */
@@ -72,10 +72,11 @@ ISOSCOPE_ASSERT_SIZE(isoscope_pending_exit, 80);
 struct isoscope_svm_cache {
 	__u64 vcpu;
 	__u64 vmcb;
+	__u64 exits; /* that KVM had counted for this vCPU */
 	__u32 hflags;
 	__u32 pad;
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_svm_cache, 24);
+ISOSCOPE_ASSERT_SIZE(isoscope_svm_cache, 32);
 
 /* Entries of the global `vcpus`. */
 #define ISOSCOPE_VCPUS 2048
@@ -99,7 +100,7 @@ struct isoscope_vcpu {
 	struct isoscope_svm_cache svm;
 	__u16 cells[ISOSCOPE_REASON_ENTRIES]; /* 0: none; else an index into `exit_cells` */
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_vcpu, 720);
+ISOSCOPE_ASSERT_SIZE(isoscope_vcpu, 728);
 
 /* Context switches of the tasks of one cgroup. Slot 0 is `other`: everything that found no slot. */
 struct isoscope_cgroup_sched {

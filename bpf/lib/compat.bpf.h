@@ -69,26 +69,30 @@ static __always_inline bool read_vmx_reason(struct kvm_vcpu *vcpu, __u32 *reason
  * way.
  *
  * Where the VMCB is, is remembered where each read through a pointer costs about 95 instructions. svm->vmcb
- * changes when the vCPU enters or leaves its own guest (svm_switch_vmcb), and so does a bit of hflags.
+ * changes when the vCPU enters or leaves its own guest (svm_switch_vmcb), and so does a bit of hflags. A vCPU
+ * of the thread's next VM may be at the same address: KVM counts its exits from 0.
  */
 static __always_inline bool read_svm_reason(struct kvm_vcpu *vcpu, struct isoscope_svm_cache *cache,
 					    __u32 *reason)
 {
 	struct vcpu_svm *svm = (void *)vcpu;
 	struct vmcb *vmcb;
+	__u64 exits;
 
 	if (knobs.has_cast) {
 		vmcb = (struct vmcb *)load_u64(&svm->vmcb);
 		*reason = load_u64(&vmcb->control.exit_code);
 		return vmcb != NULL;
 	}
-	if (cache->vcpu != (__u64)vcpu || cache->hflags != vcpu->arch.hflags) {
+	exits = vcpu->stat.exits;
+	if (cache->vcpu != (__u64)vcpu || cache->hflags != vcpu->arch.hflags || exits < cache->exits) {
 		if (bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb))
 			return false;
 		cache->vcpu = (__u64)vcpu;
 		cache->hflags = vcpu->arch.hflags;
 		cache->vmcb = (__u64)vmcb;
 	}
+	cache->exits = exits;
 	vmcb = (struct vmcb *)cache->vmcb;
 	return !bpf_core_read(reason, sizeof(*reason), &vmcb->control.exit_code);
 }

@@ -12,7 +12,8 @@
 #include "lib/maps.bpf.h"
 #include "lib/vcpu.bpf.h"
 
-/* Of the thread, as it leaves its CPU. A guest is never preempted without an exit, so one is pending. */
+/* Of the thread, as it leaves its CPU. A guest is never preempted without an exit; but see kvm.bpf.c on 6.5.
+ */
 static __always_inline void split_switched_out(const struct task_record *record, __u64 now, bool runnable)
 {
 	struct isoscope_vcpu *vcpu = vcpu_of(record);

@@ -6,8 +6,8 @@
 #include "lib/maps.bpf.h"
 
 /*
- * What is read through a task's own pointers is read by plain loads: the verifier knows their types, and a load
- * that faults gives 0. Each would be a call of about 95 instructions otherwise (bpf_probe_read_kernel).
+ * What is read through a task's own pointers is read by plain loads: the verifier knows their types, and a
+ * load that faults gives 0. Each would be a call of about 95 instructions otherwise (bpf_probe_read_kernel).
  */
 
 /* Identity in the default hierarchy. On hybrid hosts this may be the root for every task. */

@@ -106,7 +106,7 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_pending_exit, userspace_since_ns), MEMBER(isoscope_pending_exit, phase_preempted_ns),
         MEMBER(isoscope_pending_exit, split), MEMBER(isoscope_pending_exit, guest_rip)}}},
     {"isoscope_svm_cache", {sizeof(isoscope_svm_cache), {
-        MEMBER(isoscope_svm_cache, vcpu), MEMBER(isoscope_svm_cache, vmcb),
+        MEMBER(isoscope_svm_cache, vcpu), MEMBER(isoscope_svm_cache, vmcb), MEMBER(isoscope_svm_cache, exits),
         MEMBER(isoscope_svm_cache, hflags), MEMBER(isoscope_svm_cache, pad)}}},
     {"isoscope_cgroup_sched", {sizeof(isoscope_cgroup_sched), {
         MEMBER(isoscope_cgroup_sched, cgroup_id), MEMBER(isoscope_cgroup_sched, voluntary),

@@ -162,9 +162,12 @@ void Pipeline::look_for_kvm() {
     base::log::verbose("VM exits are not traced any more: {} was unloaded", kvm_module_);
   }
   const kernel::KvmFeatures kvm = probe::discover_kvm();
+  const std::uint64_t instance = probe::module_instance(kvm.vendor_module);
+  const bool is_known = kvm.vendor_module == kvm_module_ && instance == kvm_instance_;
   kvm_module_ = kvm.vendor_module;
-  kvm_instance_ = probe::module_instance(kvm_module_);
-  if (kernel::kvm_path(kvm) == kernel::KvmPath::none || (refused_kvm_ && *refused_kvm_ == kvm)) {
+  kvm_instance_ = instance;
+  if (kernel::kvm_path(kvm) == kernel::KvmPath::none || instance == 0 ||
+      (is_known && refused_kvm_ && *refused_kvm_ == kvm)) {
     return;
   }
   if (auto done = probe_.attach_kvm(kvm); !done) {

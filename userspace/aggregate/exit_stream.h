@@ -22,7 +22,7 @@ class ExitStream {
   std::vector<VmExitsRow> rows() const;
 
  private:
-  // A thread is one vCPU of one process, as long as it lives.
+  // A thread is one vCPU of one process, as a rule; in the maps it is the last one that it ran.
   struct Key {
     std::uint32_t tgid = 0;
     std::uint32_t tid = 0;

@@ -14,6 +14,10 @@ namespace {
 // last reading and the change of the window number leaves its min and max to the window before: the buckets
 // that the durations fell into then bound them.
 void bound_min_max(DurationStats& stats, const isoscope_exit_cell& cell, std::uint32_t window) {
+  if (stats.count == 1) {
+    stats.min_ns = stats.max_ns = stats.sum_ns;
+    return;
+  }
   const auto first = std::find_if(stats.buckets.begin(), stats.buckets.end(), [](auto n) { return n > 0; });
   const auto last = std::find_if(stats.buckets.rbegin(), stats.buckets.rend(), [](auto n) { return n > 0; });
   const auto low = static_cast<std::size_t>(first - stats.buckets.begin());
@@ -21,7 +25,9 @@ void bound_min_max(DurationStats& stats, const isoscope_exit_cell& cell, std::ui
   const auto low_ns = static_cast<std::uint64_t>(bucket_floor_ns(low + 1));
   const auto high_ns = static_cast<std::uint64_t>(bucket_floor_ns(high - 1));
   const bool exact = cell.window == window;
-  stats.min_ns = exact ? std::min<std::uint64_t>(cell.min_ns, low_ns) : low_ns;
+  // The last bucket has no end: its boundary above says nothing of a minimum.
+  const bool bounded = low + 1 < stats.buckets.size();
+  stats.min_ns = exact ? (bounded ? std::min<std::uint64_t>(cell.min_ns, low_ns) : cell.min_ns) : low_ns;
   stats.max_ns = exact ? std::max<std::uint64_t>(cell.max_ns, high_ns) : high_ns;
   stats.max_ns = std::max(stats.max_ns, stats.min_ns);
 }
@@ -82,11 +88,12 @@ void ExitWindows::close_vcpu(const probe::VcpuReading& reading, std::uint32_t wi
     row.reason = cell.reason;
     row.stats = difference(cell, before, window);
     row.count = row.stats.count + static_cast<std::uint32_t>(cell.unfinished - before.unfinished);
+    if (row.count == 0) {
+      continue;  // what a reading in the middle of an exit has of it waits for its count
+    }
     row.nested = static_cast<std::uint32_t>(cell.nested - before.nested);
     row.split = take_split(cell.split, before.split, row.stats.sum_ns);
-    if (row.count > 0) {
-      out.rows.push_back(std::move(row));
-    }
+    out.rows.push_back(std::move(row));
     const isoscope_split taken = before.split;
     before = cell;
     before.split = taken;
@@ -94,17 +101,19 @@ void ExitWindows::close_vcpu(const probe::VcpuReading& reading, std::uint32_t wi
   VmExitsRow other = row_of(vcpu);
   other.other = true;
   other.stats.count = vcpu.other_finished - previous.vcpu.other_finished;
-  other.stats.sum_ns = vcpu.other_sum_ns - previous.vcpu.other_sum_ns;
   other.count = other.stats.count + (vcpu.other_unfinished - previous.vcpu.other_unfinished);
-  other.split = take_split(vcpu.other_split, previous.vcpu.other_split, other.stats.sum_ns);
-  if (other.count > 0) {
-    out.rows.push_back(std::move(other));
-  }
+  other.stats.sum_ns = vcpu.other_sum_ns - previous.vcpu.other_sum_ns;
   out.unmatched_exits += vcpu.unmatched_exits - previous.vcpu.unmatched_exits;
   out.unmatched_entries += vcpu.unmatched_entries - previous.vcpu.unmatched_entries;
-  const isoscope_split taken = previous.vcpu.other_split;
-  previous.vcpu = vcpu;
-  previous.vcpu.other_split = taken;
+  isoscope_vcpu before = vcpu;
+  before.other_split = previous.vcpu.other_split;
+  before.other_sum_ns = previous.vcpu.other_sum_ns;
+  if (other.count > 0) {
+    other.split = take_split(vcpu.other_split, before.other_split, other.stats.sum_ns);
+    before.other_sum_ns = vcpu.other_sum_ns;
+    out.rows.push_back(std::move(other));
+  }
+  previous.vcpu = before;
 }
 
 ExitWindows::Window ExitWindows::close(std::span<const probe::VcpuReading> readings, std::uint32_t window) {

@@ -60,7 +60,7 @@ struct Ledger {
   std::vector<ClassLedger> classes;
   std::vector<CauseLedger> causes;  // failures by cause; a row per cause, also when 0
   std::vector<MapLedger> maps;
-  std::uint64_t undecodable = 0;    // records that userspace could not read
+  std::uint64_t undecodable = 0;  // records that userspace could not read
   std::uint64_t unmatched_exits = 0;
   std::uint64_t unmatched_entries = 0;
   std::uint64_t unknown_reasons = 0;  // exits whose reason number has no name in our tables
