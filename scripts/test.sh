@@ -43,7 +43,7 @@ fi
 
 readonly logs=$PWD/build/test
 # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
-readonly scenarios_two_cpus=(small_guest reasons split switches escape containers ends flood kvm_modules lifetimes bad_machines)
+readonly scenarios_two_cpus=(small_guest nested reasons split switches escape containers ends flood kvm_modules lifetimes bad_machines)
 readonly scenarios_one_cpu=(linux_guest)
 # Time is counted instructions there.
 readonly scenarios_counted=(means)
