@@ -160,6 +160,7 @@ static_assert(std::is_sorted(rows.begin(), rows.end(),
 
 std::vector<std::string_view> svm_reason_names() {
   std::vector<std::string_view> names;
+  names.reserve(rows.size());
   for (const Row& row : rows) {
     names.push_back(row.name);
   }

@@ -93,6 +93,7 @@ static_assert(std::is_sorted(rows.begin(), rows.end(),
 
 std::vector<std::string_view> vmx_reason_names() {
   std::vector<std::string_view> names;
+  names.reserve(rows.size());
   for (const Row& row : rows) {
     names.push_back(row.name);
   }
