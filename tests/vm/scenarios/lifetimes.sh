@@ -54,11 +54,11 @@ counted=$(sum_exits "$pid" count)
 [ "$(sum_exits "$pid" count other)" -ge 1 ] || fail "no row for exits without a histogram"
 [ "$(final_ledger | jq .causes.exit_cells_full)" -ge 1 ] || fail "the ledger does not say that the table was full"
 
-# Twelve VMs in turn through a table for two: what an ended VM held is given to the next.
-start_agent -i 500ms --exit-histograms 8
-for _ in $(seq 12); do
+# Eight VMs in turn through a table for two: what an ended VM held is given to the next.
+start_agent -i 300ms --exit-histograms 8
+for _ in $(seq 8); do
     small_guest 3 >/dev/null
-    sleep 1.2
+    sleep 1
 done
 stop_agent
 expect_equal "exits without a histogram" 0 "$(final_ledger | jq .causes.exit_cells_full)"
