@@ -25,6 +25,7 @@
 namespace {
 
 using isoscope::aggregate::ExitStream;
+using isoscope::event::Meta;
 using isoscope::event::VmExit;
 
 constexpr std::size_t records = (8U << 20) / sizeof(isoscope_vm_exit);
@@ -97,8 +98,19 @@ void count_events(benchmark::State& state) {
 }
 
 // Null for a record that is none of a VM exit: decode() has refused it.
-const VmExit* exit_of(const isoscope::base::Result<isoscope::event::Record>& decoded) {
-  return decoded ? std::get_if<VmExit>(&decoded->payload) : nullptr;
+// Decodes the stream once; false if a record of it cannot be.
+template <typename Take>
+bool for_each_exit(benchmark::State& state, const std::vector<isoscope_vm_exit>& stream, Take take) {
+  for (const isoscope_vm_exit& record : stream) {
+    const auto decoded = isoscope::event::decode(std::as_bytes(std::span(&record, 1)));
+    const VmExit* const exit = decoded ? std::get_if<VmExit>(&decoded->payload) : nullptr;
+    if (exit == nullptr) {
+      state.SkipWithError("a record of the stream could not be decoded");
+      return false;
+    }
+    take(decoded->meta, *exit);
+  }
+  return true;
 }
 
 void decode_exits(benchmark::State& state) {
@@ -117,14 +129,9 @@ void decode_and_aggregate_exits(benchmark::State& state) {
   const std::vector<isoscope_vm_exit> stream = make_stream(static_cast<std::uint32_t>(state.range(0)));
   ExitStream aggregator;
   for (auto _ : state) {
-    for (const isoscope_vm_exit& record : stream) {
-      const auto decoded = isoscope::event::decode(std::as_bytes(std::span(&record, 1)));
-      const VmExit* const exit = exit_of(decoded);
-      if (exit == nullptr) {
-        state.SkipWithError("a record of the stream could not be decoded");
-        return;
-      }
-      aggregator.add(decoded->meta, *exit);
+    if (!for_each_exit(state, stream,
+                       [&](const Meta& meta, const VmExit& exit) { aggregator.add(meta, exit); })) {
+      return;
     }
   }
   std::uint64_t exits = 0;
@@ -155,16 +162,13 @@ void write_exits_as_ndjson(benchmark::State& state) {
   report.vm.pid = 2000;
   report.unit = {isoscope::identity::UnitKind::vm, report.vm.id, report.vm.name};
   for (auto _ : state) {
-    for (const isoscope_vm_exit& record : stream) {
-      const auto decoded = isoscope::event::decode(std::as_bytes(std::span(&record, 1)));
-      const VmExit* const exit = exit_of(decoded);
-      if (exit == nullptr) {
-        state.SkipWithError("a record of the stream could not be decoded");
-        return;
-      }
-      report.meta = decoded->meta;
-      report.exit = *exit;
+    const bool done = for_each_exit(state, stream, [&](const Meta& meta, const VmExit& exit) {
+      report.meta = meta;
+      report.exit = exit;
       sink->take(report);
+    });
+    if (!done) {
+      return;
     }
   }
   count_events(state);

@@ -169,13 +169,18 @@ TEST(ExitWindows, WhatAReadingInTheMiddleOfAnExitSawWaitsForItsCount) {
   EXPECT_EQ(rows[1].stats.sum_ns, 700U);
 
   ++cell.buckets[bucket_of(2'000)];  // and the other way round
-  EXPECT_EQ(windows.close(std::span(&reading, 1), 4).rows.at(0).count, 1U);
+  rows = windows.close(std::span(&reading, 1), 4).rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].count, 1U);
+  EXPECT_EQ(bucket_of(rows[0].stats.min_ns), bucket_of(2'000));
   cell.sum_ns += 2'000;
   EXPECT_THAT(windows.close(std::span(&reading, 1), 5).rows, IsEmpty());
   finish(cell, 6, 3'000);
   rows = windows.close(std::span(&reading, 1), 6).rows;
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].stats.sum_ns, 5'000U);
+  EXPECT_EQ(rows[0].stats.min_ns, 3'000U);
+  EXPECT_EQ(rows[0].stats.max_ns, 3'000U);
 }
 
 TEST(ExitWindows, OneExitBeyondTheLastBoundaryIsAsLongAsItWas) {

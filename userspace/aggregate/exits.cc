@@ -14,14 +14,15 @@ namespace {
 // last reading and the change of the window number leaves its min and max to the window before: the buckets
 // that the durations fell into then bound them.
 void bound_min_max(DurationStats& stats, const isoscope_exit_cell& cell, std::uint32_t window) {
-  if (stats.count == 1) {
-    stats.min_ns = stats.max_ns = stats.sum_ns;
-    return;
-  }
   const auto first = std::find_if(stats.buckets.begin(), stats.buckets.end(), [](auto n) { return n > 0; });
   const auto last = std::find_if(stats.buckets.rbegin(), stats.buckets.rend(), [](auto n) { return n > 0; });
   const auto low = static_cast<std::size_t>(first - stats.buckets.begin());
   const auto high = static_cast<std::size_t>(stats.buckets.rend() - last);
+  // One exit alone; unless a reading in the middle of it has its bucket and not its time.
+  if (stats.count == 1 && bucket_of(stats.sum_ns) == low) {
+    stats.min_ns = stats.max_ns = stats.sum_ns;
+    return;
+  }
   const auto low_ns = static_cast<std::uint64_t>(bucket_floor_ns(low + 1));
   const auto high_ns = static_cast<std::uint64_t>(bucket_floor_ns(high - 1));
   const bool exact = cell.window == window;
