@@ -58,6 +58,7 @@ launch_agent() { # COMMAND...
     "$@" 2>"$messages" &
     agent=$!
     wait_for 60 "the agent to attach" agent_ready
+    expect_agent
 }
 
 # Becomes the command, in a mount namespace that shows the kernel's own BTF alone.
@@ -70,9 +71,18 @@ hide_modules() { # COMMAND...
 
 agent_ready() { agent_says 'isoscope: tracing' || ! kill -0 "$agent"; }
 
+# It runs; otherwise says with what status it ended.
+expect_agent() {
+    local status=0
+    ! kill -0 "$agent" 2>/dev/null || return 0
+    wait "$agent" || status=$?
+    fail "the agent had ended by itself with status $status"
+}
+
 stop_agent() { # [SIGNAL]
     local status=0
-    kill -"${1:-INT}" "$agent" || fail "the agent had ended by itself"
+    expect_agent
+    kill -"${1:-INT}" "$agent"
     wait "$agent" || status=$?
     agent=''
     expect_equal "exit status of the agent" 0 "$status"
