@@ -36,11 +36,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,6 +49,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "load.h"
 
 #define GUEST_BASE 0x1000
 #define GUEST_SIZE 0x1000
@@ -134,17 +134,6 @@ struct vcpu {
 static pthread_barrier_t start_barrier;
 static pthread_barrier_t warm_barrier;
 
-static void __attribute__((noreturn, format(printf, 1, 2))) die(const char* format, ...) {
-  va_list args;
-
-  fputs("small_guest: ", stderr);
-  va_start(args, format);
-  vfprintf(stderr, format, args);
-  va_end(args);
-  fputc('\n', stderr);
-  exit(1);
-}
-
 static int checked_ioctl(int fd, unsigned long request, void* argument, const char* name) {
   int result = ioctl(fd, request, argument);
 
@@ -173,20 +162,6 @@ static void usage(FILE* stream) {
       stream);
 }
 
-static uint64_t parse_number(const char* option, const char* text, uint64_t least, uint64_t most) {
-  char* end = NULL;
-  unsigned long long value;
-
-  errno = 0;
-  value = text ? strtoull(text, &end, 10) : 0;
-  if (!text || end == text || *end || errno || *text == '-' || value < least || value > most) {
-    fprintf(stderr, "small_guest: %s wants a number from %llu to %llu, not '%s'\n", option,
-            (unsigned long long)least, (unsigned long long)most, text ? text : "");
-    exit(2);
-  }
-  return value;
-}
-
 static struct options parse_options(int argc, char** argv) {
   struct options options = {.vcpus = 1, .pin = -1};
 
@@ -204,11 +179,7 @@ static struct options parse_options(int argc, char** argv) {
     } else if (!strcmp(word, "--settle-ms")) {
       options.settle_ms = (unsigned int)parse_number(word, argv[++i], 0, 60000);
     } else if (!strcmp(word, "--watch")) {
-      options.watch = argv[++i];
-      if (!options.watch) {
-        fputs("small_guest: --watch wants the folder of a cgroup\n", stderr);
-        exit(2);
-      }
+      options.watch = parse_cgroup(word, argv[++i]);
     } else if (!strcmp(word, "--hlt-only")) {
       options.code = HLT_ONLY;
     } else if (!strcmp(word, "--mix")) {
@@ -221,8 +192,7 @@ static struct options parse_options(int argc, char** argv) {
       usage(stdout);
       exit(0);
     } else if (word[0] == '-' || options.rounds) {
-      fprintf(stderr, "small_guest: unknown argument '%s'\n", word);
-      exit(2);
+      misused("unknown argument '%s'", word);
     } else {
       /* The guest counts in 32 bits. */
       options.rounds = parse_number("ROUNDS", word, 1, UINT32_MAX);
@@ -318,40 +288,6 @@ static void run_rounds(struct vcpu* vcpu, uint64_t rounds) {
   vcpu->cpuid += regs.rdi;
 }
 
-static uint64_t now_ns(clockid_t clock) {
-  struct timespec now;
-
-  if (clock_gettime(clock, &now))
-    die("clock_gettime: %s", strerror(errno));
-  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static void settle(const struct options* options) {
-  struct timespec time = {.tv_sec = options->settle_ms / 1000,
-                          .tv_nsec = (long)(options->settle_ms % 1000) * 1000000};
-
-  while (nanosleep(&time, &time) && errno == EINTR)
-    ;
-}
-
-/* CPU time of the watched cgroup, of tasks that have ended too. */
-static uint64_t watched_ns(const struct options* options) {
-  char path[PATH_MAX];
-  unsigned long long usage_us;
-  FILE* file;
-
-  if (!options->watch)
-    return 0;
-  snprintf(path, sizeof(path), "%s/cpu.stat", options->watch);
-  file = fopen(path, "re");
-  if (!file)
-    die("%s: %s (--watch wants a cgroup)", path, strerror(errno));
-  if (fscanf(file, "usage_usec %llu", &usage_us) != 1)
-    die("%s does not begin with usage_usec", path);
-  fclose(file);
-  return usage_us * 1000;
-}
-
 static void* run_vcpu(void* argument) {
   struct vcpu* vcpu = argument;
   uint64_t thread_began_ns;
@@ -362,9 +298,9 @@ static void* run_vcpu(void* argument) {
   pthread_barrier_wait(&start_barrier);
   if (vcpu->options->warm_up)
     run_rounds(vcpu, vcpu->options->warm_up);
-  settle(vcpu->options);
+  sleep_ms(vcpu->options->settle_ms);
   if (!vcpu->index)
-    vcpu->watched_ns = watched_ns(vcpu->options);
+    vcpu->watched_ns = cgroup_ns(vcpu->options->watch);
   pthread_barrier_wait(&warm_barrier);
   thread_began_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
   vcpu->began_ns = now_ns(CLOCK_MONOTONIC);
@@ -408,7 +344,7 @@ static bool report(const struct options* options, const struct vcpu* vcpus) {
          (unsigned long long)hlt);
   printf("\"warm_up\":%llu,\"elapsed_ns\":%llu,\"thread_ns\":%llu,", (unsigned long long)options->warm_up,
          (unsigned long long)(ended_ns - began_ns), (unsigned long long)thread_ns);
-  printf("\"watched_ns\":%llu}\n", (unsigned long long)(watched_ns(options) - vcpus[0].watched_ns));
+  printf("\"watched_ns\":%llu}\n", (unsigned long long)(cgroup_ns(options->watch) - vcpus[0].watched_ns));
   if (options->bad_state)
     return io == 0 && cpuid == 0 && hlt == 0 && failed == (uint64_t)options->vcpus;
   if (options->code == HLT_ONLY)
@@ -428,15 +364,6 @@ static int open_kvm(void) {
   if (version != KVM_API_VERSION)
     die("/dev/kvm speaks version %d, not %d", version, KVM_API_VERSION);
   return kvm;
-}
-
-static void pin_to(int cpu) {
-  cpu_set_t set;
-
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  if (sched_setaffinity(0, sizeof(set), &set))
-    die("cannot run on processor %d: %s", cpu, strerror(errno));
 }
 
 int main(int argc, char** argv) {
@@ -464,7 +391,7 @@ int main(int argc, char** argv) {
   pthread_barrier_wait(&start_barrier);
   for (int i = 0; i < options.vcpus; i++)
     pthread_join(vcpus[i].thread, NULL);
-  settle(&options);
+  sleep_ms(options.settle_ms);
   if (!report(&options, vcpus))
     die("the guest did not make the exits that it should have made");
   return 0;
