@@ -10,12 +10,13 @@ usage() {
 usage: scripts/bench.sh [OPTION...] [SECTION...]
 
   exits       instructions that each VM exit costs more with a tool attached; in the lab, under instruction counting
+  switches    the same per context switch
   userspace   events that one core decodes and aggregates in a second; on this machine
 
 Without a SECTION all of them.
 
   --kernel 6.1|6.12|all   the lab's kernel                        (6.12)
-  --quick                 of the tools isoscope alone
+  --quick                 of the tools isoscope alone; for switches, without those that it streams
   --isoscope FILE         measure this program in place of build/isoscope
   --json FILE             where the figures go                    (build/bench/bench.json)
   -h, --help              this text
@@ -62,12 +63,12 @@ parse_options() {
         --json) json=$(from_caller "$2") && shift ;;
         --quick) which=quick ;;
         -h | --help) usage && exit 0 ;;
-        exits | userspace) sections+=("$1") ;;
+        exits | switches | userspace) sections+=("$1") ;;
         *) misused "unknown argument '$1'" ;;
         esac
         shift
     done
-    [ ${#sections[@]} -gt 0 ] || sections=(exits userspace)
+    [ ${#sections[@]} -gt 0 ] || sections=(exits switches userspace)
 }
 
 wants() { case " ${sections[*]} " in *" $1 "*) ;; *) return 1 ;; esac; }
@@ -103,10 +104,10 @@ in_lab() { # NAME KERNEL
     jq -e '.failed == 0' "$figures" >/dev/null || status=1
 }
 
-bench_exits() {
+in_each_lab() { # NAME
     local kernel
     for kernel in "${kernels[@]}"; do
-        in_lab exits "$kernel"
+        in_lab "$1" "$kernel"
     done
 }
 
@@ -143,7 +144,8 @@ main() {
     scratch=$(mktemp -d "$out/run.XXXXXX")
     trap 'rm -rf "$scratch"' EXIT
     take_isoscope
-    ! wants exits || bench_exits
+    ! wants exits || in_each_lab exits
+    ! wants switches || in_each_lab switches
     ! wants userspace || bench_userspace
     [ ${#parts[@]} -eq 0 ] || write_json
     exit $status

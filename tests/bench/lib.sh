@@ -67,6 +67,30 @@ kill_tool() {
     [ -z "$tool" ] || kill -KILL "$tool" 2>/dev/null || true
 }
 
+made() { jq -s "map($1) | add // 0" "${2:-$runs}"; } # FILTER [RUNS]
+
+# What a tool printed where its count should be may be anything.
+is_count() { [[ $1 =~ ^[0-9]+$ ]]; }
+
+# For tools that count the events of the whole machine: not one that was made may be missing, and few may come on top.
+saw_about() { # COUNT MADE NAME
+    is_count "$1" || fail "it reported no $3 but '$1', and $2 were made"
+    if [ "$2" -eq 0 ] || [ "$1" -lt "$2" ] || [ "$1" -gt $(($2 + $2 / 100)) ]; then
+        fail "it saw $1 $3, and $2 were made"
+    fi
+    echo "$1"
+}
+
+# An empty program cannot tell whether it ran. The kernel counts its runs, when asked, which costs more than the program: so
+# in one more run.
+count_runs() { # COMMAND...
+    local status=0
+    sysctl -q kernel.bpf_stats_enabled=1
+    "$@" || status=$?
+    sysctl -q kernel.bpf_stats_enabled=0 # first: left on, it would be in the rows that follow
+    [ $status -eq 0 ] || fail "the run that proves it ended with $status"
+}
+
 # One row: FUNCTION attaches its tool, has timed_runs called, and prints how many events the tool saw; it fails if
 # that is not what happened, since the cost of a tool that was not there is no cost. The other rows go on.
 measure() { # NAME FUNCTION [ARGUMENT...]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What others do with VM exits, to be measured beside us: nothing at all, and the way of the bcc tools
- * (kvmexit, funclatency and their kin): classic tracepoints, a hash by thread for the start, a hash of
- * histograms. Where there is a choice it is the cheaper one: what is measured must not look dear by our
- * doing.
+ * What others do with VM exits and context switches, to be measured beside us: nothing at all, and with exits
+ * the way of the bcc tools (kvmexit, funclatency and their kin): classic tracepoints, a hash by thread for
+ * the start, a hash of histograms. Where there is a choice it is the cheaper one: what is measured must not
+ * look dear by our doing.
  */
 #include "vmlinux.h" /* first: the others use its types */
 
@@ -15,6 +15,11 @@ char LICENSE[] SEC("license") = "GPL";
 
 SEC("?tp_btf/kvm_exit")
 int BPF_PROG(empty_exit) {
+  return 0;
+}
+
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(empty_switch) {
   return 0;
 }
 

@@ -4,9 +4,9 @@
  * SIGTERM. Then prints as one line of JSON what it saw, so that nobody takes the cost of a program that was
  * not there for a low one.
  *
- *   empty   runs of the program while kernel.bpf_stats_enabled was 1: it does nothing by which it could
- *           tell otherwise
- *   hash    finished exits by reason
+ *   empty_exit, empty_switch  runs of the program while kernel.bpf_stats_enabled was 1: it does nothing by
+ *                             which it could tell otherwise
+ *   hash_exits                finished exits by reason
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -63,27 +63,34 @@ static int print_histograms(const struct bpf_map* map) {
   return 0;
 }
 
-static int run(struct peers_bpf* skeleton, bool empty, const sigset_t* signals) {
-  bpf_program__set_autoload(skeleton->progs.empty_exit, empty);
-  bpf_program__set_autoload(skeleton->progs.hash_exit, !empty);
-  bpf_program__set_autoload(skeleton->progs.hash_entry, !empty);
+static int run(struct peers_bpf* skeleton, const char* word, const sigset_t* signals) {
+  bool empty_exit = !strcmp(word, "empty_exit");
+  bool empty_switch = !strcmp(word, "empty_switch");
+  bool hash_exits = !strcmp(word, "hash_exits");
+
+  bpf_program__set_autoload(skeleton->progs.empty_exit, empty_exit);
+  bpf_program__set_autoload(skeleton->progs.empty_switch, empty_switch);
+  bpf_program__set_autoload(skeleton->progs.hash_exit, hash_exits);
+  bpf_program__set_autoload(skeleton->progs.hash_entry, hash_exits);
   if (peers_bpf__load(skeleton) || peers_bpf__attach(skeleton)) {
     fprintf(stderr, "peers: cannot load and attach: %s\n", strerror(errno));
     return 1;
   }
   wait_for_signal(signals);
   peers_bpf__detach(skeleton);
-  return empty ? print_runs(skeleton->progs.empty_exit) : print_histograms(skeleton->maps.histograms);
+  if (hash_exits)
+    return print_histograms(skeleton->maps.histograms);
+  return print_runs(empty_exit ? skeleton->progs.empty_exit : skeleton->progs.empty_switch);
 }
 
 int main(int argc, char** argv) {
-  bool empty = argc == 2 && !strcmp(argv[1], "empty");
   struct peers_bpf* skeleton;
   sigset_t signals;
   int status;
 
-  if (!empty && (argc != 2 || strcmp(argv[1], "hash"))) {
-    fputs("usage: peers empty|hash\n", stderr);
+  if (argc != 2 ||
+      (strcmp(argv[1], "empty_exit") && strcmp(argv[1], "empty_switch") && strcmp(argv[1], "hash_exits"))) {
+    fputs("usage: peers empty_exit|empty_switch|hash_exits\n", stderr);
     return 2;
   }
   sigemptyset(&signals);
@@ -95,7 +102,7 @@ int main(int argc, char** argv) {
     fprintf(stderr, "peers: cannot open the BPF object: %s\n", strerror(errno));
     return 1;
   }
-  status = run(skeleton, empty, &signals);
+  status = run(skeleton, argv[1], &signals);
   peers_bpf__destroy(skeleton);
   return status;
 }
