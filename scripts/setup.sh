@@ -14,7 +14,7 @@ readonly lab=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd kmod uti
     linux-perf strace mmdebstrap)
 
 # Only scripts/bench.sh: the tools that it measures beside us. perf is there for the tests already.
-readonly bench=(bpftrace trace-cmd)
+readonly bench=(bpftrace libbpf-tools trace-cmd)
 # The Intel lab: an emulated processor with VMX. bochs-term in place of a display that pulls in a desktop.
 readonly intel=(bochs bochs-term bochsbios vgabios grub-common grub-pc-bin xorriso binutils)
 

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One section's figures as a table for people.
-def right(width): tostring | " " * ([width - length, 0] | max) + .;
-def left(width): . + " " * ([width - length, 0] | max);
-# 0 is added since -0.4 rounds to -0.
-def commas:
-  round + 0 | tostring
-  | until(test("^-?[0-9]{1,3}(,[0-9]{3})*$"); sub("(?<a>[0-9])(?<b>[0-9]{3})(?<c>,|$)"; "\(.a),\(.b)\(.c)"));
+include "text";
+
 def header: left(54) + ("added" | right(9)) + ("in its thread" | right(15)) + ("by the tool" | right(13)) + ("spread" | right(8));
 
 def title: {exits: "VM exit", switches: "context switch"}[.section];

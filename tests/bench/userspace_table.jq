@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The figures of userspace.jq as a table for people.
-def right(width): tostring | " " * ([width - length, 0] | max) + .;
-def left(width): . + " " * ([width - length, 0] | max);
+include "text";
 
 "",
 "Userspace, one core, medians of \([.rows[].repetitions // empty] | max) runs",
