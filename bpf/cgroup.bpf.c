@@ -68,14 +68,15 @@ int BPF_PROG(handle_cgroup_attach_task, struct cgroup *dst, const char *path, st
 {
 	struct task_struct *mover = bpf_get_current_task_btf();
 	struct isoscope_cgroup_attach *event;
-	struct task_record *record;
+	struct task_record *record = find_task(task->pid);
 
+	if (record)
+		record->css_set = 0;
 	if (!in_default_hierarchy(dst))
 		return 0;
 	event = reserve(security, struct isoscope_cgroup_attach, ISOSCOPE_CLASS_LIFECYCLE);
 	if (!event)
 		return 0;
-	record = find_task(task->pid);
 	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_CGROUP_ATTACH, ISOSCOPE_CLASS_LIFECYCLE,
 		    mover, task_cgroup_id(mover), bpf_ktime_get_ns());
 	event->to_cgroup_id = BPF_CORE_READ(dst, kn, id);

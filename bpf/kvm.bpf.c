@@ -15,6 +15,18 @@
 #include "lib/task.bpf.h"
 #include "lib/vcpu.bpf.h"
 
+/* From now on the process pays for its threads, whichever cgroup they are in. */
+static __always_inline void note_vmm(__u32 tgid)
+{
+	const __u8 yes = 1;
+	long error = bpf_map_update_elem(&vmms, &tgid, &yes, BPF_NOEXIST);
+
+	if (!error)
+		__sync_fetch_and_add(&control.vmms, 1);
+	else if (error != -EEXIST)
+		count(ISOSCOPE_VMM_FULL);
+}
+
 /* Returns the index of a new one, or 0. */
 static __noinline __u32 make_vcpu(struct task_struct *task, struct task_record *record, __u32 vcpu_id,
 				  __u32 isa)
@@ -38,6 +50,7 @@ static __noinline __u32 make_vcpu(struct task_struct *task, struct task_record *
 	vcpu->cgroup_id = task_cgroup_id(task);
 	vcpu->state = ISOSCOPE_VCPU_LIVE;
 	record->vcpu = index;
+	note_vmm(vcpu->tgid);
 
 	event = reserve(security, struct isoscope_vcpu_event, ISOSCOPE_CLASS_LIFECYCLE);
 	if (!event)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Context switches by cgroup, and the life of threads: fork, exec, exit. */
+/* Context switches and waits for a CPU, and the life of threads: fork, exec, exit. */
 #include "lib/maps.bpf.h"
+#include "lib/account.bpf.h"
 #include "lib/compat.bpf.h"
 #include "lib/emit.bpf.h"
 #include "lib/exit_cell.bpf.h"
@@ -8,69 +9,33 @@
 #include "lib/isolation.bpf.h"
 #include "lib/task.bpf.h"
 
-/* The slot of a cgroup, made at its first switch; 0 (`other`) when none is left. */
-static __noinline __u32 find_or_make_cgroup_slot(__u64 cgroup_id)
-{
-	struct isoscope_cgroup_sched *counters_of;
-	__u32 *found, slot;
+/* A task comes to a CPU, or leaves one. */
+struct change {
+	struct task_struct *prev;
+	struct task_struct *next;
+	__u64 now;
+	__u64 next_account; /* ISOSCOPE_ACCOUNT_IDLE: nobody comes */
+	__u64 next_waited_ns;
+	__u32 prev_state;
+	bool voluntary;
+	bool runnable; /* prev still is */
+};
 
-	found = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
-	if (found)
-		return *found;
-	if (bpf_map_pop_elem(&free_cgroups, &slot)) {
-		count(ISOSCOPE_CGROUP_FULL);
-		return 0;
-	}
-	counters_of = bpf_map_lookup_elem(&cgroup_sched, &slot);
-	if (!counters_of)
-		return 0;
-	counters_of->cgroup_id = cgroup_id;
-	if (bpf_map_update_elem(&cgroup_slots, &cgroup_id, &slot, BPF_NOEXIST)) {
-		/* Another CPU was first, or the map is full. */
-		counters_of->cgroup_id = 0;
-		bpf_map_push_elem(&free_cgroups, &slot, 0);
-		found = bpf_map_lookup_elem(&cgroup_slots, &cgroup_id);
-		if (!found)
-			count(ISOSCOPE_CGROUP_FULL);
-		return found ? *found : 0;
-	}
-	return slot;
-}
-
-static __always_inline struct isoscope_cgroup_sched *cgroup_counters(struct task_record *record,
-								     __u64 cgroup_id)
-{
-	struct isoscope_cgroup_sched *counters_of;
-	__u32 slot;
-
-	if (record->cgroup_id != cgroup_id || !record->cgroup_slot) {
-		record->cgroup_slot = find_or_make_cgroup_slot(cgroup_id);
-		record->cgroup_id = cgroup_id;
-	}
-	slot = record->cgroup_slot;
-	counters_of = bpf_map_lookup_elem(&cgroup_sched, &slot);
-	if (counters_of && counters_of->cgroup_id == cgroup_id)
-		return counters_of;
-	/* None left; or the cgroup was removed and its slot given away while this task was dying. */
-	slot = 0;
-	return bpf_map_lookup_elem(&cgroup_sched, &slot);
-}
-
-static __always_inline void stream_switch(struct task_struct *prev, struct task_struct *next, __u64 cgroup_id,
-					  __u64 now, __u64 ran_ns, __u32 prev_state, bool voluntary)
+static __always_inline void stream_switch(const struct change *change, __u64 cgroup_id, __u64 ran_ns)
 {
 	struct isoscope_switch *event = reserve(data, struct isoscope_switch, ISOSCOPE_CLASS_SWITCH);
 
 	if (!event)
 		return;
-	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_SWITCH, ISOSCOPE_CLASS_SWITCH, prev,
-		    cgroup_id, now);
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_SWITCH, ISOSCOPE_CLASS_SWITCH,
+		    change->prev, cgroup_id, change->now);
 	event->ran_ns = ran_ns;
-	event->next_cgroup_id = next->pid ? task_cgroup_id(next) : 0;
-	event->next_tgid = next->tgid;
-	event->next_tid = next->pid;
-	event->prev_state = prev_state;
-	event->voluntary = voluntary;
+	event->next_cgroup_id = change->next->pid ? task_cgroup_id(change->next) : 0;
+	event->next_waited_ns = change->next_waited_ns;
+	event->next_tgid = change->next->tgid;
+	event->next_tid = change->next->pid;
+	event->prev_state = change->prev_state;
+	event->voluntary = change->voluntary;
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 	submit_data(event, sizeof(*event));
 }
@@ -88,58 +53,121 @@ static __always_inline void end_vcpu(struct task_record *record)
 	vcpu->state = ISOSCOPE_VCPU_DEAD;
 }
 
-static __always_inline void switch_out(struct task_struct *prev, struct task_struct *next, __u64 now,
-				       bool voluntary, __u32 prev_state)
+static __always_inline void switch_out(const struct change *change)
 {
+	struct task_struct *prev = change->prev;
 	struct task_record *record = find_or_make_task(prev);
-	struct isoscope_cgroup_sched *counters_of;
-	__u64 cgroup_id = task_cgroup_id(prev);
+	struct isoscope_sched_cell *cell;
 	__u64 ran_ns = 0;
 
 	if (!record)
 		return;
 	/* Without a start a run is not guessed: the time since an older one may have been sleep. */
-	if (record->switched_in_ns && record->switched_in_ns <= now)
-		ran_ns = now - record->switched_in_ns;
+	if (record->switched_in_ns && record->switched_in_ns <= change->now)
+		ran_ns = change->now - record->switched_in_ns;
 	else if (!record->switched_in_ns)
 		count(ISOSCOPE_SWITCH_UNPAIRED);
 	record->switched_in_ns = 0;
-	split_switched_out(record, now, !voluntary);
-	counters_of = cgroup_counters(record, cgroup_id);
-	if (counters_of) {
-		__sync_fetch_and_add(voluntary ? &counters_of->voluntary : &counters_of->involuntary, 1);
-		__sync_fetch_and_add(&counters_of->on_cpu_ns, ran_ns);
+	record->runnable_ns = change->runnable ? change->now : 0;
+	record->preempted_by = change->voluntary ? 0 : change->next_account;
+	record->was_woken = 0;
+	update_account(prev, record);
+	cell = sched_cell_of(prev, record);
+	if (cell) {
+		__sync_fetch_and_add(change->voluntary ? &cell->voluntary : &cell->involuntary, 1);
+		__sync_fetch_and_add(&cell->on_cpu_ns, ran_ns);
 	}
 	check_namespaces(prev, record, ISOSCOPE_SEEN_AT_SWITCH);
 	if (knobs.stream_switches)
-		stream_switch(prev, next, cgroup_id, now, ran_ns, prev_state, voluntary);
+		stream_switch(change, record->cgroup_id, ran_ns);
 	/* The last switch of a thread: it never runs again, and its id may be given to another. */
-	if (prev_state & TASK_DEAD) {
+	if (change->prev_state & TASK_DEAD) {
 		/* Still a vCPU only if its id was swapped with that of a thread that executes a program. */
 		end_vcpu(record);
 		free_task(prev->pid);
 	}
 }
 
+/* As the kernel counts them: with perf's event `migrations`, and where they happened in between too. */
+static __always_inline void charge_arrival(struct task_struct *task, struct task_record *record,
+					   struct isoscope_sched_cell *cell)
+{
+	__u16 migrations = task->se.nr_migrations;
+
+	if (record->migrations != migrations) {
+		__sync_fetch_and_add(&cell->migrations, (__u16)(migrations - record->migrations));
+		record->migrations = migrations;
+	}
+	if (record->window != control.window) {
+		record->window = control.window;
+		__sync_fetch_and_add(&cell->threads, 1);
+	}
+}
+
+/* Userspace reads both until two readings agree. */
+static __always_inline void set_running(__u64 account, __u64 now)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	volatile struct isoscope_running *entry = bpf_map_lookup_elem(&running, &cpu);
+
+	if (!entry)
+		return;
+	entry->since_ns = 0;
+	entry->account = account;
+	entry->since_ns = now;
+}
+
+static __always_inline void switch_in(struct change *change)
+{
+	struct task_struct *next = change->next;
+	struct task_record *record = find_or_make_task(next);
+	struct isoscope_sched_cell *cell;
+	__u64 runnable_ns;
+
+	if (!record)
+		return;
+	update_account(next, record);
+	change->next_account = account_of(next, record);
+	cell = sched_cell_of(next, record);
+	runnable_ns = record->runnable_ns;
+	if (!runnable_ns) {
+		if (!record->switched_in_ns) /* else it was found running */
+			count(ISOSCOPE_WAIT_UNPAIRED);
+	} else if (cell) {
+		/* The clocks of two CPUs may differ by less than what a wake-up takes. */
+		change->next_waited_ns = change->now > runnable_ns ? change->now - runnable_ns : 0;
+		charge_wait(next, record, cell, change->next_waited_ns);
+		split_waited(record, change->next_waited_ns);
+	}
+	if (cell)
+		charge_arrival(next, record, cell);
+	record->runnable_ns = 0;
+	record->switched_in_ns = change->now;
+}
+
 /*
  * pid 0 is one idle task per CPU: never counted, never a key. A switch is voluntary as the kernel counts
- * nvcsw: the task was not preempted and had given up running (__schedule in kernel/sched/core.c).
+ * nvcsw: the task was not preempted and had given up running (__schedule in kernel/sched/core.c). It may
+ * be runnable all the same: one that was about to sleep with a signal pending is made to run again there.
  */
 static __always_inline int on_switch(bool preempt, struct task_struct *prev, struct task_struct *next,
 				     __u32 prev_state)
 {
-	__u64 now = bpf_ktime_get_ns();
-	struct task_record *record;
+	struct change change = {
+	    .prev = prev,
+	    .next = next,
+	    .now = bpf_ktime_get_ns(),
+	    .next_account = ISOSCOPE_ACCOUNT_IDLE,
+	    .prev_state = prev_state,
+	    .voluntary = !preempt && prev_state,
+	    .runnable = preempt || !task_state(prev),
+	};
 
+	if (next->pid)
+		switch_in(&change);
 	if (prev->pid)
-		switch_out(prev, next, now, !preempt && prev_state, prev_state);
-	if (next->pid) {
-		record = find_or_make_task(next);
-		if (record) {
-			record->switched_in_ns = now;
-			split_switched_in(record, now);
-		}
-	}
+		switch_out(&change);
+	set_running(next->pid ? change.next_account : 0, change.now);
 	return 0;
 }
 
@@ -160,22 +188,47 @@ int BPF_PROG(handle_sched_switch_no_state, bool preempt, struct task_struct *pre
 }
 
 /*
- * TP_PROTO(struct task_struct *p). Attached with the kvm programs, for vCPU threads: from here on such a
- * thread waits for a CPU. Not sched_waking, which comes before the waker has made sure that the task sleeps
- * at all: this one holds the run queue's lock, so it can fall neither into a switch nor before one.
+ * From here on the task that is woken up waits for a CPU; the one that runs here has nothing to do with it.
+ * Not sched_waking, which comes before the waker has made sure that the task sleeps at all: these hold the
+ * lock of the task's run queue, as its switches do.
  */
-SEC("?tp_btf/sched_wakeup")
-int BPF_PROG(handle_sched_wakeup, struct task_struct *task)
+static __always_inline int on_wakeup(struct task_struct *task)
 {
 	struct task_record *record = find_task(task->pid);
-	struct isoscope_vcpu *vcpu;
 
-	if (!record || !record->vcpu)
+	if (!record) {
+		if (task->on_cpu)
+			return 0;
+		record = make_task(task, task_cgroup_id(task));
+		if (!record)
+			return 0;
+		record->switched_in_ns = 0;
+	}
+	/* It may be woken up before it sleeps, or while it waits. */
+	if (record->switched_in_ns || record->runnable_ns)
 		return 0;
-	vcpu = vcpu_of(record);
-	if (vcpu && vcpu->pending.off_cpu && !vcpu->pending.runnable_ns)
-		vcpu->pending.runnable_ns = bpf_ktime_get_ns();
+	record->preempted_by = 0;
+	record->was_woken = 1;
+	record->runnable_ns = bpf_ktime_get_ns();
 	return 0;
+}
+
+/* TP_PROTO(struct task_struct *p) */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(handle_sched_wakeup, struct task_struct *task)
+{
+	return on_wakeup(task);
+}
+
+/* TP_PROTO(struct task_struct *p). A new thread; its record says that it runs, as its maker does. */
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(handle_sched_wakeup_new, struct task_struct *task)
+{
+	struct task_record *record = find_task(task->pid);
+
+	if (record)
+		record->switched_in_ns = 0;
+	return on_wakeup(task);
 }
 
 /*
@@ -246,6 +299,8 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 	record->lost_mechanism = old->lost_mechanism;
 	record->lost_key = old->lost_key;
 	record->switched_in_ns = old->switched_in_ns;
+	record->runnable_ns = old->runnable_ns;
+	record->migrations = old->migrations;
 	free_task(old_tid);
 }
 
@@ -284,7 +339,10 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(handle_sched_process_exit, struct task_struct *task)
 {
 	struct task_record *record = find_task(task->pid);
+	__u32 tgid = task->tgid;
 
+	if (!task->signal->live.counter)
+		bpf_map_delete_elem(&vmms, &tgid);
 	if (!record)
 		return 0;
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXIT);

@@ -49,23 +49,19 @@ enum isoscope_parts {
 	ISOSCOPE_PARTS_OTHER = 2,     /* anything else */
 };
 
-/*
- * The exit that a vCPU is in. For the programs alone: they write it in the vCPU's thread, save for
- * `runnable_ns` (see handle_sched_wakeup).
- */
+/* The exit that a vCPU is in. For the programs alone, which write it in the vCPU's thread. */
 struct isoscope_pending_exit {
 	__u64 start_ns; /* 0: none */
 	__u32 reason;
 	__u32 parts;		  /* enum isoscope_parts: what below is set */
-	__u32 off_cpu;		  /* the thread was switched out, and not in again */
 	__u32 nested;		  /* the exit was one of a guest of the guest */
-	__u64 runnable_ns;	  /* off_cpu: since when it could run; 0: it sleeps */
+	__u32 pad;
 	__u64 userspace_since_ns; /* 0: it is in the kernel */
 	__u64 phase_preempted_ns; /* split.preempted_ns when the present phase began */
 	struct isoscope_split split;
 	__u64 guest_rip;
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_pending_exit, 80);
+ISOSCOPE_ASSERT_SIZE(isoscope_pending_exit, 72);
 
 /* The programs' own: see read_svm_reason. Addresses are compared and read from, and leave the maps nowhere.
  */
@@ -100,16 +96,54 @@ struct isoscope_vcpu {
 	struct isoscope_svm_cache svm;
 	__u16 cells[ISOSCOPE_REASON_ENTRIES]; /* 0: none; else an index into `exit_cells` */
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_vcpu, 728);
+ISOSCOPE_ASSERT_SIZE(isoscope_vcpu, 720);
 
-/* Context switches of the tasks of one cgroup. Slot 0 is `other`: everything that found no slot. */
-struct isoscope_cgroup_sched {
-	__u64 cgroup_id;
-	__u64 voluntary;
+/*
+ * Whom a thread's time on and off the CPU is charged to: its cgroup, by id; or, for every thread of a process
+ * that runs vCPUs, that process, since several VMs may share a cgroup. Ids of cgroups are counted up from 1
+ * and reach neither bit.
+ */
+#define ISOSCOPE_ACCOUNT_VM (1ULL << 63)   /* and the thread group's id */
+#define ISOSCOPE_ACCOUNT_IDLE (1ULL << 62) /* in `preemptions` only: nobody took the CPU */
+
+/*
+ * What one account's threads did. Every CPU adds to it; counters only grow. Not one for each CPU: memory is
+ * entries x 1 KiB whatever the number of CPUs. Entry 0 is `other`: everything that found no entry.
+ */
+struct isoscope_sched_cell {
+	__u64 account;
+	__u64 voluntary; /* switches, as the kernel counts nvcsw and nivcsw */
 	__u64 involuntary;
-	__u64 on_cpu_ns;
+	__u64 on_cpu_ns; /* of the runs that are over; see struct isoscope_running */
+	__u64 resumed;	 /* waits that began with being preempted; the others began with a wake-up */
+	__u64 migrations;
+	__u64 threads;	/* each counted once in every window that it came to run in */
+	__u64 waits_ns; /* runnable and without a CPU, until it ran */
+	__u64 preempted_ns; /* of that, after another task had taken its CPU: the part of `preemptions` */
+	__u32 wait_buckets[ISOSCOPE_HIST_BUCKETS];
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_cgroup_sched, 32);
+ISOSCOPE_ASSERT_SIZE(isoscope_sched_cell, 1032);
+
+/* What runs on a CPU now: a run is added to its account only when it is over. */
+struct isoscope_running {
+	__u64 account; /* 0: idle */
+	__u64 since_ns;
+	__u64 pad[6]; /* a cache line for each CPU */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_running, 64);
+
+/* Who was pushed off a CPU, and whose task took it. */
+struct isoscope_preemption_key {
+	__u64 account;
+	__u64 by;
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_preemption_key, 16);
+
+struct isoscope_preemption {
+	__u64 count;
+	__u64 waited_ns; /* until they ran again */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_preemption, 16);
 
 /*
  * Made and dropped records by class (made counts every attempt: handled + dropped), then failures by cause.
@@ -128,13 +162,16 @@ enum isoscope_counter {
 	ISOSCOPE_TASK_FULL = 9,		 /* and that was full: the task is not followed */
 	ISOSCOPE_VCPU_FULL = 10,	 /* no vCPU record left: its exits are not counted by reason */
 	ISOSCOPE_EXIT_CELL_FULL = 11,	 /* a new reason found no cell: counted in `other` */
-	ISOSCOPE_CGROUP_FULL = 12,	 /* a cgroup found no slot: counted in `other` */
+	ISOSCOPE_ACCOUNT_FULL = 12,	 /* an account found no entry: counted in `other` */
 	ISOSCOPE_REASON_UNREAD = 13,	 /* the exit reason could not be read from the vCPU */
 	ISOSCOPE_NAMESPACE_CHECKS = 14,	 /* comparisons of a task's namespaces with its record */
 	ISOSCOPE_NAMESPACE_CHANGES = 15, /* of which found a difference */
 	ISOSCOPE_EXIT_UNTRACKED = 16,	 /* VM exits of threads without task or vCPU record */
 	ISOSCOPE_SWITCH_UNPAIRED =
 	    17, /* a task left a CPU, and when it came was not seen: its time is not counted */
+	ISOSCOPE_WAIT_UNPAIRED = 18, /* a task came to a CPU, and since when it waited was not seen */
+	ISOSCOPE_PREEMPTION_FULL = 19, /* no place to count who preempted whom: in preempted_ns alone */
+	ISOSCOPE_VMM_FULL = 20, /* a process with vCPUs found no place: its time is its cgroup's */
 	ISOSCOPE_COUNTER_COUNT
 };
 

@@ -81,13 +81,14 @@ struct isoscope_switch {
 	struct isoscope_event_header header;
 	__u64 ran_ns; /* since it was last switched in; 0 if that was not seen */
 	__u64 next_cgroup_id;
+	__u64 next_waited_ns; /* since it could run; 0 if that was not seen */
 	__u32 next_tgid;
 	__u32 next_tid;
 	__u32 prev_state; /* 0: it was runnable */
 	__u8 voluntary;	  /* as the kernel counts nvcsw: not preempted and about to sleep */
 	__u8 pad[3];
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_switch, 64);
+ISOSCOPE_ASSERT_SIZE(isoscope_switch, 72);
 
 /* cgroup made or removed (default hierarchy only). The record ends after the name's zero byte. */
 struct isoscope_cgroup_change {

@@ -33,7 +33,7 @@ ISOSCOPE_ASSERT_SIZE(isoscope_knobs, 56);
 struct isoscope_control {
 	__u32
 	    window; /* number of the current window; a change tells the programs to begin min and max anew */
-	__u32 pad;
+	__u32 vmms; /* how many processes with vCPUs there have been: the programs' own */
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_control, 8);
 

@@ -7,6 +7,8 @@
 
 /* include/linux/sched.h; the same numbers since 4.14. */
 #define TASK_DEAD 0x80
+/* include/uapi/asm-generic/errno-base.h */
+#define EEXIST 17
 
 /*
  * 2f064a59a11f ("sched: Change task_struct::state", 5.14) renamed task->state. Needed only for kernels whose
@@ -19,7 +21,7 @@ struct task_struct___before_5_14 {
 static __always_inline __u32 task_state(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->__state))
-		return BPF_CORE_READ(task, __state);
+		return task->__state;
 	return BPF_CORE_READ((struct task_struct___before_5_14 *)task, state);
 }
 

@@ -12,28 +12,18 @@
 #include "lib/maps.bpf.h"
 #include "lib/vcpu.bpf.h"
 
-/* Of the thread, as it leaves its CPU. A guest is never preempted without an exit; but see kvm.bpf.c on 6.5.
+/*
+ * The thread comes to a CPU, for which it waited. A guest is never preempted without an exit; but see
+ * kvm.bpf.c on 6.5.
  */
-static __always_inline void split_switched_out(const struct task_record *record, __u64 now, bool runnable)
+static __always_inline void split_waited(const struct task_record *record, __u64 waited_ns)
 {
 	struct isoscope_vcpu *vcpu = vcpu_of(record);
 
 	if (!vcpu || !vcpu->pending.start_ns)
 		return;
 	vcpu->pending.parts |= ISOSCOPE_PARTS_OTHER;
-	vcpu->pending.off_cpu = 1;
-	vcpu->pending.runnable_ns = runnable ? now : 0;
-}
-
-static __always_inline void split_switched_in(const struct task_record *record, __u64 now)
-{
-	struct isoscope_vcpu *vcpu = vcpu_of(record);
-
-	if (!vcpu || !vcpu->pending.off_cpu)
-		return;
-	vcpu->pending.off_cpu = 0;
-	if (vcpu->pending.runnable_ns && now > vcpu->pending.runnable_ns)
-		vcpu->pending.split.preempted_ns += now - vcpu->pending.runnable_ns;
+	vcpu->pending.split.preempted_ns += waited_ns;
 }
 
 static __always_inline void split_enter_userspace(struct isoscope_pending_exit *pending, __u64 now)
@@ -113,9 +103,7 @@ static __always_inline void split_finish(struct isoscope_pending_exit *pending, 
 static __always_inline void split_clear(struct isoscope_pending_exit *pending)
 {
 	if (pending->parts & ISOSCOPE_PARTS_OTHER) {
-		pending->off_cpu = 0;
 		pending->nested = 0;
-		pending->runnable_ns = 0;
 		pending->phase_preempted_ns = 0;
 		pending->split.halted_ns = 0;
 		pending->split.preempted_ns = 0;

@@ -80,7 +80,21 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 }
 
 /*
- * The state path: a compare of keys at every switch, of inums at exec and exit. An exiting task has given its
+ * How many switches of a task pass between two compares of its whole key, where each legal change is seen by
+ * a hook of its own: the pointer to the nsproxy is compared at every one. What that cannot see is a write into
+ * the nsproxy itself; it stays, and is found some switches later.
+ */
+#define SWITCHES_PER_KEY 16
+
+static __always_inline bool may_skip_key(struct task_struct *task, struct task_record *record)
+{
+	if (!knobs.legal_paths_watched || record->nsproxy != (__u64)task->nsproxy)
+		return false;
+	return ++record->switches_since_key % SWITCHES_PER_KEY;
+}
+
+/*
+ * The state path: a compare at every switch, and of inums at exec and exit. An exiting task has given its
  * namespaces back: nsproxy is NULL from then on.
  */
 static __always_inline void check_namespaces(struct task_struct *task, struct task_record *record,
@@ -91,9 +105,13 @@ static __always_inline void check_namespaces(struct task_struct *task, struct ta
 	if (!task->nsproxy)
 		return;
 	if (seen_at == ISOSCOPE_SEEN_AT_SWITCH) {
-		key = namespaces_key(task->nsproxy);
-		if (key == record->namespaces_key)
+		if (may_skip_key(task, record))
 			return;
+		key = namespaces_key(task->nsproxy);
+		if (key == record->namespaces_key) {
+			record->nsproxy = (__u64)task->nsproxy;
+			return;
+		}
 		if (key == record->announced_key && record->deferrals < MAX_DEFERRALS) {
 			record->deferrals++;
 			return;

@@ -64,23 +64,51 @@ struct exit_cells_map {
 };
 extern struct exit_cells_map exit_cells SEC(".maps");
 
-struct cgroup_sched_map {
+/* Accounts; index 0 is `other`. */
+struct sched_cells_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 4096);
 	__type(key, __u32);
-	__type(value, struct isoscope_cgroup_sched);
+	__type(value, struct isoscope_sched_cell);
 };
-extern struct cgroup_sched_map cgroup_sched SEC(".maps");
+extern struct sched_cells_map sched_cells SEC(".maps");
 
-/* cgroup id -> slot of cgroup_sched. */
-struct cgroup_slots_map {
+/* Account -> index into sched_cells. */
+struct accounts_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, __u32);
 };
-extern struct cgroup_slots_map cgroup_slots SEC(".maps");
+extern struct accounts_map accounts SEC(".maps");
+
+/* Thread groups that have vCPUs. */
+struct vmms_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ISOSCOPE_VCPUS);
+	__type(key, __u32);
+	__type(value, __u8);
+};
+extern struct vmms_map vmms SEC(".maps");
+
+struct preemptions_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct isoscope_preemption_key);
+	__type(value, struct isoscope_preemption);
+};
+extern struct preemptions_map preemptions SEC(".maps");
+
+/* By CPU: as many as there can be. */
+struct running_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct isoscope_running);
+};
+extern struct running_map running SEC(".maps");
 
 /* Free indexes: filled by userspace at start, and again when it has taken the last reading of a dead one. */
 struct free_list_map {
@@ -91,7 +119,7 @@ struct free_list_map {
 };
 extern struct free_list_map free_vcpus SEC(".maps");
 extern struct free_list_map free_exit_cells SEC(".maps");
-extern struct free_list_map free_cgroups SEC(".maps");
+extern struct free_list_map free_accounts SEC(".maps");
 
 struct counters_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -73,20 +73,29 @@ static __always_inline void reset_record(struct task_record *record, struct task
 {
 	record->vcpu = 0;
 	record->namespaces_key = namespaces_key(task->nsproxy);
+	record->nsproxy = 0;
 	record->announced_key = 0;
 	read_namespaces(task, &record->namespaces);
 	record->home_cgroup_id = home_cgroup_id;
 	record->deferrals = 0;
 	record->lost_mechanism = 0;
 	record->lost_key = 0;
+	record->was_woken = 0;
+	record->is_vmm = 0;
+	record->migrations = task->se.nr_migrations;
 	record->switched_in_ns = bpf_ktime_get_ns(); /* it runs, since some time that is not known */
+	record->runnable_ns = 0;
+	record->preempted_by = 0;
+	record->css_set = 0;
 	record->cgroup_id = 0;
-	record->cgroup_slot = 0;
+	record->sched_cell = 0;
+	record->vmms = 0;
+	record->window = 0;
 }
 
 /*
  * A record for a thread that has none. Only one CPU at a time makes the record of a thread: its parent before
- * it first runs, or the CPU it runs on.
+ * it first runs, the CPU it runs on, or the one that wakes it up, under the lock of its run queue.
  */
 static __noinline struct task_record *make_task(struct task_struct *task, __u64 home_cgroup_id)
 {

@@ -11,20 +11,28 @@ struct task_record {
 
 	/* isolation: keys (see namespaces_key) are compared for a change only, inums tell what changed */
 	__u64 namespaces_key;
+	__u64 nsproxy;	     /* where they were when they were compared last */
 	__u64 announced_key; /* by switch_task_namespaces: a system call is about to commit it */
 	struct isoscope_ns_set namespaces;
 	__u64 home_cgroup_id; /* see struct isoscope_namespaces */
 	__u8 deferrals;	      /* how often the state check waited for an announced change to be committed */
 	__u8 lost_mechanism;  /* of a change whose record was dropped: said when it is reported after all */
-	__u8 pad[6];
+	__u8 switches_since_key;
+	__u8 was_woken : 1; /* runnable_ns is of a wake-up */
+	__u8 is_vmm : 1;    /* its process has vCPUs: the account is the process */
+	__u16 migrations;   /* se.nr_migrations when it last came to a CPU */
+	__u16 vmms;	    /* control.vmms when is_vmm was found */
 	__u64 lost_key; /* what that change led to */
 
 	/* scheduling */
 	__u64 switched_in_ns; /* 0: it does not run */
-	__u64 cgroup_id;      /* whose slot `cgroup_slot` is */
-	__u32 cgroup_slot;
-	__u32 pad2;
+	__u64 runnable_ns;    /* since when it waits for a CPU; 0: it runs or sleeps, or that was not seen */
+	__u64 preempted_by;   /* account of the task that took its CPU; 0: it was not preempted */
+	__u64 css_set;	      /* task->cgroups when cgroup_id was read; 0: to be read again */
+	__u64 cgroup_id;
+	__u32 sched_cell;
+	__u32 window; /* the last it came to run in */
 };
-ISOSCOPE_ASSERT_SIZE(task_record, 104);
+ISOSCOPE_ASSERT_SIZE(task_record, 136);
 
 #endif

@@ -60,8 +60,8 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_split, preempted_ns)}}},
     {"isoscope_switch", {sizeof(isoscope_switch), {
         MEMBER(isoscope_switch, header), MEMBER(isoscope_switch, ran_ns),
-        MEMBER(isoscope_switch, next_cgroup_id), MEMBER(isoscope_switch, next_tgid),
-        MEMBER(isoscope_switch, next_tid), MEMBER(isoscope_switch, prev_state),
+        MEMBER(isoscope_switch, next_cgroup_id), MEMBER(isoscope_switch, next_waited_ns),
+        MEMBER(isoscope_switch, next_tgid), MEMBER(isoscope_switch, next_tid), MEMBER(isoscope_switch, prev_state),
         MEMBER(isoscope_switch, voluntary), MEMBER(isoscope_switch, pad)}}},
     {"isoscope_cgroup_change", {sizeof(isoscope_cgroup_change), {
         MEMBER(isoscope_cgroup_change, header), MEMBER(isoscope_cgroup_change, id),
@@ -102,15 +102,25 @@ const std::map<std::string, Layout> abi{
     {"isoscope_pending_exit", {sizeof(isoscope_pending_exit), {
         MEMBER(isoscope_pending_exit, start_ns), MEMBER(isoscope_pending_exit, nested),
         MEMBER(isoscope_pending_exit, reason), MEMBER(isoscope_pending_exit, parts),
-        MEMBER(isoscope_pending_exit, off_cpu), MEMBER(isoscope_pending_exit, runnable_ns),
+        MEMBER(isoscope_pending_exit, pad),
         MEMBER(isoscope_pending_exit, userspace_since_ns), MEMBER(isoscope_pending_exit, phase_preempted_ns),
         MEMBER(isoscope_pending_exit, split), MEMBER(isoscope_pending_exit, guest_rip)}}},
     {"isoscope_svm_cache", {sizeof(isoscope_svm_cache), {
         MEMBER(isoscope_svm_cache, vcpu), MEMBER(isoscope_svm_cache, vmcb), MEMBER(isoscope_svm_cache, exits),
         MEMBER(isoscope_svm_cache, hflags), MEMBER(isoscope_svm_cache, pad)}}},
-    {"isoscope_cgroup_sched", {sizeof(isoscope_cgroup_sched), {
-        MEMBER(isoscope_cgroup_sched, cgroup_id), MEMBER(isoscope_cgroup_sched, voluntary),
-        MEMBER(isoscope_cgroup_sched, involuntary), MEMBER(isoscope_cgroup_sched, on_cpu_ns)}}},
+    {"isoscope_sched_cell", {sizeof(isoscope_sched_cell), {
+        MEMBER(isoscope_sched_cell, account), MEMBER(isoscope_sched_cell, voluntary),
+        MEMBER(isoscope_sched_cell, involuntary), MEMBER(isoscope_sched_cell, on_cpu_ns),
+        MEMBER(isoscope_sched_cell, resumed), MEMBER(isoscope_sched_cell, migrations),
+        MEMBER(isoscope_sched_cell, threads), MEMBER(isoscope_sched_cell, waits_ns),
+        MEMBER(isoscope_sched_cell, preempted_ns), MEMBER(isoscope_sched_cell, wait_buckets)}}},
+    {"isoscope_running", {sizeof(isoscope_running), {
+        MEMBER(isoscope_running, account), MEMBER(isoscope_running, since_ns),
+        MEMBER(isoscope_running, pad)}}},
+    {"isoscope_preemption_key", {sizeof(isoscope_preemption_key), {
+        MEMBER(isoscope_preemption_key, account), MEMBER(isoscope_preemption_key, by)}}},
+    {"isoscope_preemption", {sizeof(isoscope_preemption), {
+        MEMBER(isoscope_preemption, count), MEMBER(isoscope_preemption, waited_ns)}}},
     {"isoscope_knobs", {sizeof(isoscope_knobs), {
         MEMBER(isoscope_knobs, abi_version), MEMBER(isoscope_knobs, task_slots),
         MEMBER(isoscope_knobs, slow_exit_ns), MEMBER(isoscope_knobs, wakeup_bytes),
@@ -121,7 +131,7 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_knobs, classic_isa_offset), MEMBER(isoscope_knobs, classic_rip_offset),
         MEMBER(isoscope_knobs, classic_wakeup_ns_offset), MEMBER(isoscope_knobs, pad2)}}},
     {"isoscope_control", {sizeof(isoscope_control), {
-        MEMBER(isoscope_control, window), MEMBER(isoscope_control, pad)}}},
+        MEMBER(isoscope_control, window), MEMBER(isoscope_control, vmms)}}},
     {"isoscope_hist_tables", {sizeof(isoscope_hist_tables), {
         MEMBER(isoscope_hist_tables, floor_ns), MEMBER(isoscope_hist_tables, guess)}}},
 };
@@ -201,8 +211,9 @@ TEST(Abi, EveryStructHasTheSameLayoutOnBothSides) {
 TEST(Abi, TheObjectHasTheseLayouts) {
   const auto shipped = layouts_in(ISOSCOPE_BPF_OBJECT);
   EXPECT_THAT(names_of(shipped),
-              testing::IsSupersetOf({"isoscope_cgroup_sched", "isoscope_control", "isoscope_exit_cell",
-                                     "isoscope_hist_tables", "isoscope_knobs", "isoscope_vcpu"}));
+              testing::IsSupersetOf({"isoscope_control", "isoscope_exit_cell", "isoscope_hist_tables",
+                                     "isoscope_knobs", "isoscope_preemption", "isoscope_running",
+                                     "isoscope_sched_cell", "isoscope_vcpu"}));
   for (const auto& [name, layout] : shipped) {
     const auto known = abi.find(name);
     if (known == abi.end()) {

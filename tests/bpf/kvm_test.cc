@@ -79,7 +79,6 @@ std::vector<std::string> expected_programs(const KvmFeatures& kvm) {
   if (hooks.vcpu_wakeup) {
     names.emplace_back("handle_kvm_vcpu");
   }
-  names.emplace_back("handle_sched_wa");
   return names;
 }
 

@@ -102,10 +102,10 @@ void Live::drain() {
   }
 }
 
-std::optional<isoscope_cgroup_sched> Live::counters_of(std::uint64_t cgroup_id) {
-  for (const isoscope_cgroup_sched& reading : probe_->read_cgroups()) {
-    if (reading.cgroup_id == cgroup_id) {
-      return reading;
+std::optional<isoscope_sched_cell> Live::counters_of(std::uint64_t cgroup_id) {
+  for (const isoscope_sched_cell& cell : probe_->read_sched().cells) {
+    if (cell.account == cgroup_id) {
+      return cell;
     }
   }
   return std::nullopt;

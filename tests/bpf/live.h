@@ -75,7 +75,7 @@ class Live : public ::testing::Test {
   }
 
   std::uint64_t counter(isoscope_counter which) { return probe_->read_counters().at(which); }
-  std::optional<isoscope_cgroup_sched> counters_of(std::uint64_t cgroup_id);
+  std::optional<isoscope_sched_cell> counters_of(std::uint64_t cgroup_id);
   // Waits until a cgroup's counters are what the kernel counted for its processes, to the last switch. Both
   // still grow a little when a process was seen to end: it is a zombie before it leaves its processor for
   // good.

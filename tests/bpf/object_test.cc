@@ -38,7 +38,8 @@ std::vector<std::string> expected_programs() {
   if (features().legal_paths()) {
     names.emplace_back("handle_perf_eve");
   }
-  names.insert(names.end(), {"handle_sched_pr", "handle_sched_pr", "handle_sched_pr", "handle_sched_sw"});
+  names.insert(names.end(), {"handle_sched_pr", "handle_sched_pr", "handle_sched_pr", "handle_sched_sw",
+                             "handle_sched_wa", "handle_sched_wa"});
   if (features().legal_paths()) {
     names.emplace_back("handle_switch_t");
   }
@@ -179,9 +180,9 @@ TEST_F(Object, TwoAtOnceCountTheSame) {
   expect_switches(cgroup.id(), [&] { return pair.switches(); });
   SwitchCounts counted;
   EXPECT_TRUE(eventually([&] {
-    for (const isoscope_cgroup_sched& reading : second->read_cgroups()) {
-      if (reading.cgroup_id == cgroup.id()) {
-        counted = {reading.voluntary, reading.involuntary};
+    for (const isoscope_sched_cell& cell : second->read_sched().cells) {
+      if (cell.account == cgroup.id()) {
+        counted = {cell.voluntary, cell.involuntary};
       }
     }
     return counted == pair.switches();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// bpf/sched.bpf.c: context switches by cgroup, and the life of threads.
+// bpf/sched.bpf.c: context switches by cgroup, and the life of threads. Waits are in sched_wait_test.cc.
 #include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <sched.h>
@@ -142,7 +142,7 @@ TEST_F(Sched, ATaskThatMovesIsCountedWhereItIs) {
 // All slots but the ones that have owners, taken from the programs and given back with the object.
 class NoFreeSlot {
  public:
-  NoFreeSlot() : list_(own_map("free_cgroups")) {
+  NoFreeSlot() : list_(own_map("free_accounts")) {
     std::uint32_t slot = 0;
     while (bpf_map_lookup_and_delete_elem(list_.get(), nullptr, &slot) == 0) {
       slots_.push_back(slot);
@@ -164,16 +164,16 @@ class NoFreeSlot {
 TEST_F(Sched, ACgroupWithoutASlotIsCountedInOther) {
   start();
   const NoFreeSlot taken;
-  const isoscope_cgroup_sched before = probe().read_cgroups().front();
-  ASSERT_EQ(before.cgroup_id, 0U);
+  const isoscope_sched_cell before = probe().read_sched().cells.front();
+  ASSERT_EQ(before.account, 0U);
   const Cgroup cgroup;
   const PingPong pair(cgroup.fd(), rounds);
   ASSERT_TRUE(pair.await_end());
-  EXPECT_GT(counter(ISOSCOPE_CGROUP_FULL), 0U);
+  EXPECT_GT(counter(ISOSCOPE_ACCOUNT_FULL), 0U);
   EXPECT_FALSE(counters_of(cgroup.id()));
   // Other cgroups of this machine may have come as well.
   EXPECT_TRUE(eventually([&] {
-    const isoscope_cgroup_sched other = probe().read_cgroups().front();
+    const isoscope_sched_cell other = probe().read_sched().cells.front();
     const SwitchCounts expected = pair.switches();
     return other.voluntary - before.voluntary >= expected.voluntary &&
            other.involuntary - before.involuntary >= expected.involuntary;
@@ -193,7 +193,7 @@ TEST_F(Sched, AReleasedSlotIsGivenToTheNextCgroupAndCountsFromZero) {
     }
     old.remove();
     const NoFreeSlot taken;
-    probe().release_cgroup(old.id());
+    probe().release_account(old.id());
     EXPECT_FALSE(counters_of(old.id()));
     const Cgroup next;
     const PingPong pair(next.fd(), rounds / 10);
@@ -202,7 +202,7 @@ TEST_F(Sched, AReleasedSlotIsGivenToTheNextCgroupAndCountsFromZero) {
     if (given) {
       expect_switches(next.id(), [&] { return pair.switches(); });
     }
-    probe().release_cgroup(next.id());
+    probe().release_account(next.id());
   }
   EXPECT_TRUE(given);
 }

@@ -123,7 +123,7 @@ TEST_F(Stress, NoShortLifeIsLost) {
   probe().detach();
   expect_ledger_closed();
   EXPECT_EQ(counter(ISOSCOPE_TASK_FULL), 0U);
-  EXPECT_EQ(counter(ISOSCOPE_CGROUP_FULL), 0U);
+  EXPECT_EQ(counter(ISOSCOPE_ACCOUNT_FULL), 0U);
   EXPECT_GT(counter(ISOSCOPE_DROPPED_SWITCH), 0U);
   EXPECT_GT(counter(ISOSCOPE_DROPPED_SECURITY), 0U);
 }

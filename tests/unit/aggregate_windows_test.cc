@@ -4,7 +4,6 @@
 
 #include "aggregate/exits.h"
 #include "aggregate/ledger.h"
-#include "aggregate/sched.h"
 #include "aggregate/totals.h"
 
 namespace isoscope::aggregate {
@@ -219,19 +218,6 @@ TEST(ExitWindows, ExitsOfNestedGuestsAreCountedApart) {
   EXPECT_EQ(rows[0].nested, 3U);
 }
 
-TEST(SchedWindows, DifferencesPerCgroup) {
-  SchedWindows windows;
-  std::vector<isoscope_cgroup_sched> readings{{1, 10, 5, 1000}, {2, 1, 0, 50}};
-  EXPECT_EQ(windows.close(readings).size(), 2U);
-  readings[0] = {1, 12, 5, 1700};
-  const auto second = windows.close(readings);
-  ASSERT_EQ(second.size(), 1U);
-  EXPECT_EQ(second[0].cgroup_id, 1U);
-  EXPECT_EQ(second[0].voluntary, 2U);
-  EXPECT_EQ(second[0].involuntary, 0U);
-  EXPECT_EQ(second[0].on_cpu_ns, 700U);
-}
-
 TEST(LedgerBook, ArithmeticClosesPerClass) {
   LedgerBook book;
   probe::Counters kernel{};
@@ -267,6 +253,9 @@ Snapshot window_of(const std::string& vm, std::uint64_t count) {
   SchedRow sched;
   sched.unit.id = vm;
   sched.voluntary = count;
+  sched.threads = count;
+  sched.run_queue.add(1000 * count);
+  sched.preempted_by = {{std::nullopt, count, 10 * count}};
   window.sched.push_back(sched);
   return window;
 }
@@ -286,6 +275,10 @@ TEST(Totals, SumOfTheWindows) {
   EXPECT_EQ(all.vm_exits[0].split.userspace_ns, 30U);
   ASSERT_EQ(all.sched.size(), 2U);
   EXPECT_EQ(all.sched[0].voluntary, 3U);
+  EXPECT_EQ(all.sched[0].threads, 2U);  // of one window: they may be the same ones
+  EXPECT_EQ(all.sched[0].run_queue.count, 2U);
+  ASSERT_EQ(all.sched[0].preempted_by.size(), 1U);
+  EXPECT_EQ(all.sched[0].preempted_by[0].waited_ns, 30U);
 }
 
 TEST(Totals, WithoutRowsTheLedgerIsTheSame) {

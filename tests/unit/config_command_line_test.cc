@@ -63,7 +63,8 @@ TEST(CommandLine, RunHasSaneDefaults) {
   EXPECT_EQ(config.verbosity, 0);
   EXPECT_EQ(config.color, ColorMode::automatic);
   EXPECT_EQ(config.data_ring_bytes, 0U);
-  EXPECT_EQ(config.exit_histograms, 6144U);
+  EXPECT_EQ(config.exit_histograms, 4096U);
+  EXPECT_EQ(config.accounts, 3072U);
 }
 
 TEST(CommandLine, ReadsEveryOptionOfRun) {
@@ -87,7 +88,7 @@ TEST(CommandLine, ReadsEveryOptionOfRun) {
                               "--sort",      "name",
                               "-v",          "--color",
                               "never",       "--exit-histograms",
-                              "30000",       "--data-ring",
+                              "30000", "--accounts", "100",       "--data-ring",
                               "4M"});
   EXPECT_EQ(outputs_of(config), "a.log? ");
   EXPECT_EQ(config.interval, milliseconds(250));
@@ -108,6 +109,7 @@ TEST(CommandLine, ReadsEveryOptionOfRun) {
   EXPECT_EQ(config.color, ColorMode::never);
   EXPECT_EQ(config.data_ring_bytes, 4U << 20);
   EXPECT_EQ(config.exit_histograms, 30'000U);
+  EXPECT_EQ(config.accounts, 100U);
 }
 
 TEST(CommandLine, FormatAppliesToTheOutputsAfterIt) {

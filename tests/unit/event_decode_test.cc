@@ -66,6 +66,7 @@ Bytes vm_exit() {
 Bytes context_switch() {
   auto r = record<isoscope_switch>(ISOSCOPE_KIND_SWITCH, ISOSCOPE_CLASS_SWITCH);
   r.ran_ns = 11;
+  r.next_waited_ns = 17;
   r.next_cgroup_id = 12;
   r.next_tgid = 13;
   r.next_tid = 14;
@@ -186,6 +187,7 @@ TEST(EventDecode, AnIsaThatIsNeitherVmxNorSvmIsUnknown) {
 TEST(EventDecode, ContextSwitch) {
   const auto change = decoded<ContextSwitch>(context_switch());
   EXPECT_EQ(change.ran_ns, 11u);
+  EXPECT_EQ(change.next_waited_ns, 17u);
   EXPECT_EQ(change.next_cgroup_id, 12u);
   EXPECT_EQ(change.next_tgid, 13u);
   EXPECT_EQ(change.next_tid, 14u);

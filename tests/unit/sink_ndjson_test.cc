@@ -61,7 +61,7 @@ TEST(Ndjson, EveryRecordHasTheCommonMembers) {
     EXPECT_STREQ(record["host"]["name"].GetString(), "node1");
     EXPECT_STREQ(record["host"]["boot_id"].GetString(), samples::host.boot_id.c_str());
   }
-  EXPECT_EQ(seq, samples::streamed().size() + 7 + 3 + 1 + 1)
+  EXPECT_EQ(seq, samples::streamed().size() + 7 + 4 + 1 + 1)
       << "rows of the window, its ledger, the final ledger";
 }
 
@@ -76,7 +76,7 @@ TEST(Ndjson, TimesAreWallClockAndMonotonic) {
 
 TEST(Ndjson, ExitsCarryTheirDistribution) {
   const auto records = parsed({samples::window()});
-  ASSERT_EQ(records.size(), 11U);
+  ASSERT_EQ(records.size(), 12U);
   const rapidjson::Document& npf = records[0];
   EXPECT_STREQ(npf["type"].GetString(), "vm_exits");
   EXPECT_STREQ(npf["isa"].GetString(), "svm");
@@ -182,13 +182,37 @@ TEST(Ndjson, AViolationCarriesItsCrossing) {
   EXPECT_FALSE(crossing["namespaces"][1].HasMember("owner")) << "nobody had it";
 }
 
+TEST(Ndjson, SchedulingOfAUnit) {
+  const auto records = parsed({samples::window()});
+  const rapidjson::Document& alpha = records[8];
+  ASSERT_STREQ(alpha["type"].GetString(), "sched");
+  EXPECT_STREQ(alpha["unit"]["name"].GetString(), "alpha");
+  EXPECT_EQ(alpha["threads"].GetUint64(), 7U);
+  EXPECT_EQ(alpha["wakeups"].GetUint64(), 1'234'000U);
+  EXPECT_EQ(alpha["migrations"].GetUint64(), 21U);
+  EXPECT_EQ(alpha["run_queue"]["count"].GetUint64(), 5U);
+  EXPECT_EQ(alpha["run_queue"]["sum_ns"].GetUint64(), 900'044'700U);
+  EXPECT_GT(alpha["run_queue"]["p99_ns"].GetUint64(), 40'000U);
+  EXPECT_EQ(alpha["preempted_ns"].GetUint64(), 800'000'000U);
+  ASSERT_EQ(alpha["preempted_by"].Size(), 2U);
+  EXPECT_STREQ(alpha["preempted_by"][0]["unit"]["name"].GetString(), "web");
+  EXPECT_EQ(alpha["preempted_by"][0]["waited_ns"].GetUint64(), 700'000'000U);
+  EXPECT_TRUE(alpha["preempted_by"][1]["unit"].IsNull());
+  EXPECT_FALSE(alpha.HasMember("steal_ns"));
+  const rapidjson::Document& web = records[10];
+  EXPECT_EQ(web["steal_ns"].GetUint64(), 30'900'000U);
+  EXPECT_EQ(web["run_queue"]["count"].GetUint64(), 0U);
+  EXPECT_TRUE(web["run_queue"]["p50_ns"].IsNull());  // it never waited
+  EXPECT_EQ(web["preempted_by"].Size(), 2U);
+}
+
 TEST(Ndjson, OnlyTheLastLedgerIsFinal) {
   const aggregate::Snapshot end = samples::summary();
   const auto records = parsed({samples::window()}, &end);
-  ASSERT_EQ(records.size(), 12U);
-  EXPECT_FALSE(records[10]["final"].GetBool());
-  EXPECT_EQ(records[10]["window"]["number"].GetUint64(), 3U);
-  EXPECT_TRUE(records[11]["final"].GetBool());
+  ASSERT_EQ(records.size(), 13U);
+  EXPECT_FALSE(records[11]["final"].GetBool());
+  EXPECT_EQ(records[11]["window"]["number"].GetUint64(), 3U);
+  EXPECT_TRUE(records[12]["final"].GetBool());
   EXPECT_EQ(records[11]["classes"]["security"]["handled"].GetUint64(), 12U);
   EXPECT_EQ(records[11]["causes"]["task_full"].GetUint64(), 0U);
 }

@@ -66,12 +66,22 @@ inline aggregate::VmExitsRow exits(const identity::Vm& vm, std::uint32_t vcpu, s
   return row;
 }
 
+inline aggregate::SchedRow sched(const identity::UnitRef& unit, std::uint64_t voluntary,
+                                 std::uint64_t involuntary, std::uint64_t on_cpu_ns) {
+  aggregate::SchedRow row;
+  row.unit = unit;
+  row.voluntary = voluntary;
+  row.involuntary = involuntary;
+  row.on_cpu_ns = on_cpu_ns;
+  return row;
+}
+
 inline aggregate::Ledger quiet_ledger() {
   aggregate::Ledger ledger;
   ledger.classes = {
       {"security", 12, 12, 0}, {"lifecycle", 40, 40, 0}, {"exits", 0, 0, 0}, {"switches", 0, 0, 0}};
   ledger.causes = {{"task_full", 0}, {"vcpu_full", 0}};
-  ledger.maps = {{"vcpus", 3, 2047}, {"exit_histograms", 17, 6144}};
+  ledger.maps = {{"vcpus", 3, 2047}, {"exit_histograms", 17, 4096}};
   ledger.unmatched_exits = 1;
   ledger.unmatched_entries = 2;
   ledger.namespace_checks = 123'456;
@@ -103,8 +113,20 @@ inline aggregate::Snapshot window() {
   other.stats.count = 8;
   other.stats.sum_ns = 24'000;
   snapshot.vm_exits.push_back(other);
-  snapshot.sched = {
-      {host_unit, 900, 100, 250'000'000}, {alpha, 1'234'567, 8'901, 3'210'000'000}, {ssh, 12, 0, 40'000}};
+  snapshot.sched = {sched(host_unit, 900, 100, 250'000'000), sched(alpha, 1'234'567, 8'901, 3'210'000'000),
+                    sched(ssh, 12, 0, 40'000), sched(unit_of(web), 300, 40, 1'500'000'000)};
+  aggregate::SchedRow& of_alpha = snapshot.sched[1];
+  of_alpha.threads = 7;
+  of_alpha.wakeups = 1'234'000;
+  of_alpha.migrations = 21;
+  for (const std::uint64_t waited_ns : {1'000U, 1'200U, 2'500U, 40'000U, 900'000'000U}) {
+    of_alpha.run_queue.add(waited_ns);
+  }
+  of_alpha.preempted_ns = 800'000'000;
+  of_alpha.preempted_by = {{unit_of(web), 300, 700'000'000}, {std::nullopt, 12, 90'000'000}};
+  snapshot.sched[3].steal_ns = 30'900'000;
+  snapshot.sched[3].preempted_ns = 700'000'000;
+  snapshot.sched[3].preempted_by = {{alpha, 40, 650'000'000}, {host_unit, 3, 50'000'000}};
   snapshot.ledger = quiet_ledger();
   return snapshot;
 }

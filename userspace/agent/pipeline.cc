@@ -80,6 +80,7 @@ probe::Options probe_options(const config::Config& config) {
   options.stream_switches = config.streams.switches;
   options.slow_exit_ns = static_cast<std::uint64_t>(config.slow_exit.count());
   options.exit_cells = config.exit_histograms;
+  options.accounts = config.accounts;
   options.data_ring_bytes = data_ring_bytes(config);
   options.histogram = aggregate::bucket_tables();
   return options;
@@ -251,7 +252,7 @@ void Pipeline::handle(const event::Meta& meta, const event::CgroupMade& made) {
 }
 
 void Pipeline::handle(const event::Meta& meta, const event::CgroupRemoved& removed) {
-  removed_cgroups_.push_back(removed.id);
+  ended_accounts_.push_back(removed.id);
   if (!config_.streams.cgroups) {
     return;
   }
@@ -366,33 +367,49 @@ void Pipeline::release_dead(const std::vector<probe::VcpuReading>& readings) {
   for (const std::uint32_t tgid : dead) {
     if (!alive.contains(tgid)) {
       report_units(registry_->forget_process(tgid), base::monotonic_ns());
+      ended_accounts_.push_back(ISOSCOPE_ACCOUNT_VM | tgid);
     }
   }
 }
 
-std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns) {
-  std::map<std::pair<identity::UnitKind, std::string>, aggregate::SchedRow> by_unit;
-  const std::vector<isoscope_cgroup_sched> readings = probe_.read_cgroups();
-  maps_.push_back({"cgroups", readings.size() - 1, probe_.capacities().cgroups});  // without `other`
-  for (const isoscope_cgroup_sched& change : sched_windows_.close(readings)) {
-    identity::UnitRef unit{identity::UnitKind::cgroup, "other", "other"};  // of cgroups that found no slot
-    if (change.cgroup_id != 0) {
-      report_units(registry_->learn(change.cgroup_id, now_ns), now_ns);
-      unit = registry_->ref_of_cgroup(change.cgroup_id);
-    }
-    if (!filter_->passes({&unit, nullptr, path_of(change.cgroup_id), 0})) {
-      continue;
-    }
-    aggregate::SchedRow& row = by_unit[{unit.kind, unit.id}];
-    row.unit = std::move(unit);
-    row.voluntary += change.voluntary;
-    row.involuntary += change.involuntary;
-    row.on_cpu_ns += change.on_cpu_ns;
+identity::UnitRef Pipeline::unit_of_account(std::uint64_t account) const {
+  if (account == 0) {  // of cgroups that found no entry
+    return {identity::UnitKind::cgroup, "other", "other"};
   }
-  std::vector<aggregate::SchedRow> rows;
-  rows.reserve(by_unit.size());
-  for (auto& [key, row] : by_unit) {
-    rows.push_back(std::move(row));
+  if (const auto vmm = aggregate::vmm_of_account(account)) {
+    return registry_->ref_of_vm(*vmm);
+  }
+  return registry_->ref_of_cgroup(account);
+}
+
+bool Pipeline::passes(std::uint64_t account) const {
+  const identity::UnitRef unit = unit_of_account(account);
+  const auto vmm = aggregate::vmm_of_account(account);
+  if (!vmm) {
+    return filter_->passes({&unit, nullptr, path_of(account), 0});
+  }
+  const identity::Vm vm = vm_of(*vmm);
+  return filter_->passes({&unit, &vm, path_of(vm.cgroup_id), vm.pid});
+}
+
+std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns,
+                                                       const std::vector<aggregate::VmExitsRow>& exits) {
+  const probe::SchedReading reading = probe_.read_sched();
+  maps_.push_back({"accounts", reading.cells.size() - 1, probe_.capacities().accounts});  // without `other`
+  maps_.push_back({"preemptions", reading.preemptions.size(), probe_.capacities().preemptions});
+  std::vector<aggregate::AccountChange> changes = sched_windows_.close(reading, window_start_ns_);
+  for (const aggregate::AccountChange& change : changes) {
+    if (change.account != 0 && !aggregate::vmm_of_account(change.account)) {
+      report_units(registry_->learn(change.account, now_ns), now_ns);
+    }
+  }
+  std::erase_if(changes, [this](const auto& change) { return !passes(change.account); });
+  std::vector<aggregate::SchedRow> rows =
+      aggregate::fold_by_unit(changes, [this](std::uint64_t account) { return unit_of_account(account); });
+  for (aggregate::SchedRow& row : rows) {
+    if (row.unit.kind == identity::UnitKind::vm) {
+      row.steal_ns = aggregate::steal_of(row.unit.id, exits);
+    }
   }
   return rows;
 }
@@ -417,7 +434,7 @@ void Pipeline::close_window() {
   window.start_mono_ns = window_start_ns_;
   window.end_mono_ns = base::monotonic_ns();
   window.vm_exits = close_exits(window.end_mono_ns);
-  window.sched = close_sched(window.end_mono_ns);
+  window.sched = close_sched(window.end_mono_ns, window.vm_exits);
   std::uint64_t write_errors = 0;
   for (const auto& sink : sinks_) {
     write_errors += sink->output().write_errors();
@@ -434,8 +451,8 @@ void Pipeline::close_window() {
   report(window);
   recover_units(window.ledger, window.end_mono_ns);
 
-  for (const std::uint64_t id : std::exchange(expiring_cgroups_, std::exchange(removed_cgroups_, {}))) {
-    probe_.release_cgroup(id);
+  for (const std::uint64_t account : std::exchange(expiring_accounts_, std::exchange(ended_accounts_, {}))) {
+    probe_.release_account(account);
   }
   registry_->expire();
 }

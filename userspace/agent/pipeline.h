@@ -75,7 +75,10 @@ class Pipeline {
 
   void recover_units(const aggregate::Ledger& window, std::uint64_t now_ns);
   std::vector<aggregate::VmExitsRow> close_exits(std::uint64_t now_ns);
-  std::vector<aggregate::SchedRow> close_sched(std::uint64_t now_ns);
+  std::vector<aggregate::SchedRow> close_sched(std::uint64_t now_ns,
+                                               const std::vector<aggregate::VmExitsRow>& exits);
+  identity::UnitRef unit_of_account(std::uint64_t account) const;
+  bool passes(std::uint64_t account) const;
   void release_dead(const std::vector<probe::VcpuReading>& readings);
   identity::Vm vm_of(std::uint32_t pid) const;
   const std::string* path_of(std::uint64_t cgroup_id) const {
@@ -97,8 +100,10 @@ class Pipeline {
   std::string kvm_module_;                          // the vendor's that was there last
   std::uint64_t kvm_instance_ = 0;                  // which load of it
   std::optional<kernel::KvmFeatures> refused_kvm_;  // tried in vain: not tried again until it changes
-  std::vector<std::uint64_t> removed_cgroups_;      // in this window
-  std::vector<std::uint64_t> expiring_cgroups_;     // in the one before: their last tasks are gone by now
+  // Of cgroups that were removed and of VMMs that ended, in this window and in the one before: by now the
+  // last tasks of the latter are gone.
+  std::vector<std::uint64_t> ended_accounts_;
+  std::vector<std::uint64_t> expiring_accounts_;
   std::uint32_t window_ = 1;
   std::uint64_t window_start_ns_ = 0;
 };

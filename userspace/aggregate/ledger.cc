@@ -19,10 +19,13 @@ constexpr std::array causes{
     Cause{ISOSCOPE_TASK_FULL, "task_table_full"},
     Cause{ISOSCOPE_VCPU_FULL, "vcpu_table_full"},
     Cause{ISOSCOPE_EXIT_CELL_FULL, "exit_cells_full"},
-    Cause{ISOSCOPE_CGROUP_FULL, "cgroup_table_full"},
+    Cause{ISOSCOPE_ACCOUNT_FULL, "account_table_full"},
     Cause{ISOSCOPE_REASON_UNREAD, "exit_reason_unreadable"},
     Cause{ISOSCOPE_EXIT_UNTRACKED, "exits_untracked"},
     Cause{ISOSCOPE_SWITCH_UNPAIRED, "switches_unpaired"},
+    Cause{ISOSCOPE_WAIT_UNPAIRED, "waits_unpaired"},
+    Cause{ISOSCOPE_PREEMPTION_FULL, "preemption_table_full"},
+    Cause{ISOSCOPE_VMM_FULL, "vmm_table_full"},
 };
 
 }  // namespace

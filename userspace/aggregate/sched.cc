@@ -1,34 +1,186 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "aggregate/sched.h"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 namespace isoscope::aggregate {
 
-std::vector<isoscope_cgroup_sched> SchedWindows::close(std::span<const isoscope_cgroup_sched> readings) {
-  std::vector<isoscope_cgroup_sched> out;
-  std::unordered_map<std::uint64_t, isoscope_cgroup_sched> current;
-  current.reserve(readings.size());
-  for (const isoscope_cgroup_sched& now : readings) {
-    isoscope_cgroup_sched before{};
-    if (const auto found = previous_.find(now.cgroup_id); found != previous_.end()) {
-      before = found->second;
-    }
-    // Two CPUs may both be making the slot of a new cgroup: the loser's is empty, and given back at once.
-    isoscope_cgroup_sched& kept = current[now.cgroup_id];
-    if (now.voluntary + now.involuntary < kept.voluntary + kept.involuntary) {
+namespace {
+
+// min and max are not kept in the kernel, where several CPUs would have to agree on them: the boundaries of
+// the buckets stand for them.
+void bound_by_buckets(DurationStats& stats) {
+  for (std::size_t i = 0; i < stats.buckets.size(); ++i) {
+    if (stats.buckets[i] == 0) {
       continue;
     }
-    kept = now;
-    const isoscope_cgroup_sched change{now.cgroup_id, now.voluntary - before.voluntary,
-                                       now.involuntary - before.involuntary,
-                                       now.on_cpu_ns - before.on_cpu_ns};
-    if (change.voluntary + change.involuntary > 0) {
-      out.push_back(change);
+    if (stats.max_ns == 0) {
+      stats.min_ns = static_cast<std::uint64_t>(bucket_floor_ns(i));
     }
+    stats.max_ns = static_cast<std::uint64_t>(bucket_floor_ns(i + 1));
+  }
+}
+
+AccountChange difference(const isoscope_sched_cell& now, const isoscope_sched_cell& before) {
+  AccountChange change;
+  change.account = now.account;
+  change.voluntary = now.voluntary - before.voluntary;
+  change.involuntary = now.involuntary - before.involuntary;
+  change.migrations = now.migrations - before.migrations;
+  change.threads = now.threads - before.threads;
+  change.preempted_ns = now.preempted_ns - before.preempted_ns;
+  for (std::size_t i = 0; i < change.waits.buckets.size(); ++i) {
+    change.waits.buckets[i] = static_cast<std::uint32_t>(now.wait_buckets[i] - before.wait_buckets[i]);
+    change.waits.count += change.waits.buckets[i];
+  }
+  change.waits.sum_ns = now.waits_ns - before.waits_ns;
+  // A reading may catch a wait whose bucket is written and the other count is not, or the other way round.
+  change.wakeups = change.waits.count - std::min<std::uint64_t>(change.waits.count, now.resumed - before.resumed);
+  bound_by_buckets(change.waits);
+  return change;
+}
+
+// What runs at the moment of the reading, by account.
+struct Running {
+  std::uint64_t ran_ns = 0;
+  std::uint64_t whole_window = 0;  // threads that came before the window began
+};
+
+std::unordered_map<std::uint64_t, Running> running_by_account(const probe::SchedReading& reading,
+                                                              std::uint64_t window_start_ns) {
+  std::unordered_map<std::uint64_t, Running> by_account;
+  for (const isoscope_running& cpu : reading.running) {
+    if (cpu.account == 0 || cpu.since_ns == 0 || cpu.since_ns > reading.taken_ns) {
+      continue;
+    }
+    Running& sum = by_account[cpu.account];
+    sum.ran_ns += reading.taken_ns - cpu.since_ns;
+    sum.whole_window += cpu.since_ns <= window_start_ns ? 1 : 0;
+  }
+  return by_account;
+}
+
+std::unordered_map<std::uint64_t, std::vector<AccountChange::Preemption>> preemptions_by_account(
+    const probe::SchedReading& reading) {
+  std::unordered_map<std::uint64_t, std::vector<AccountChange::Preemption>> by_account;
+  for (const auto& [key, value] : reading.preemptions) {
+    by_account[key.account].push_back({key.by, value.count, value.waited_ns});
+  }
+  return by_account;
+}
+
+}  // namespace
+
+std::vector<AccountChange> SchedWindows::close(const probe::SchedReading& reading,
+                                               std::uint64_t window_start_ns) {
+  std::vector<AccountChange> out;
+  std::unordered_map<std::uint64_t, Previous> current;
+  current.reserve(reading.cells.size());
+  const auto running = running_by_account(reading, window_start_ns);
+  auto preemptions = preemptions_by_account(reading);
+  for (const isoscope_sched_cell& cell : reading.cells) {
+    const auto found = previous_.find(cell.account);
+    const Previous before = found != previous_.end() ? found->second : Previous{};
+    // Two CPUs may both be making the entry of a new account: the loser's is empty, and given back at once.
+    Previous& kept = current[cell.account];
+    if (cell.voluntary + cell.involuntary < kept.cell.voluntary + kept.cell.involuntary) {
+      continue;
+    }
+    kept.cell = cell;
+    AccountChange change = difference(cell, before.cell);
+    kept.on_cpu_ns = cell.on_cpu_ns;
+    if (const auto runs = running.find(cell.account); runs != running.end()) {
+      kept.on_cpu_ns += runs->second.ran_ns;
+      change.threads += runs->second.whole_window;
+    }
+    // A run that ends during the reading may be missing in it: then it is the next window's.
+    kept.on_cpu_ns = std::max(kept.on_cpu_ns, before.on_cpu_ns);
+    change.on_cpu_ns = kept.on_cpu_ns - before.on_cpu_ns;
+    if (change.voluntary + change.involuntary + change.threads + change.on_cpu_ns == 0) {
+      continue;
+    }
+    if (const auto pushed = preemptions.find(cell.account); pushed != preemptions.end()) {
+      change.preempted_by = std::move(pushed->second);
+    }
+    out.push_back(std::move(change));
   }
   previous_ = std::move(current);
   return out;
+}
+
+std::optional<std::uint32_t> vmm_of_account(std::uint64_t account) {
+  if ((account & ISOSCOPE_ACCOUNT_VM) == 0) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint32_t>(account);
+}
+
+std::uint64_t steal_of(const std::string& vm_id, std::span<const VmExitsRow> exits) {
+  std::uint64_t steal_ns = 0;
+  for (const VmExitsRow& row : exits) {
+    steal_ns += row.vm.id == vm_id ? row.split.preempted_ns : 0;
+  }
+  return steal_ns;
+}
+
+void merge_into(SchedRow& into, const SchedRow& from) {
+  into.voluntary += from.voluntary;
+  into.involuntary += from.involuntary;
+  into.on_cpu_ns += from.on_cpu_ns;
+  into.wakeups += from.wakeups;
+  into.migrations += from.migrations;
+  into.threads += from.threads;
+  into.preempted_ns += from.preempted_ns;
+  into.run_queue.merge(from.run_queue);
+  for (const PreemptedBy& by : from.preempted_by) {
+    const auto same = [&](const PreemptedBy& other) { return other.unit == by.unit; };
+    const auto found = std::find_if(into.preempted_by.begin(), into.preempted_by.end(), same);
+    if (found == into.preempted_by.end()) {
+      into.preempted_by.push_back(by);
+    } else {
+      found->count += by.count;
+      found->waited_ns += by.waited_ns;
+    }
+  }
+  std::stable_sort(into.preempted_by.begin(), into.preempted_by.end(),
+                   [](const PreemptedBy& a, const PreemptedBy& b) { return a.waited_ns > b.waited_ns; });
+}
+
+std::vector<SchedRow> fold_by_unit(std::span<const AccountChange> changes, const UnitOfAccount& unit_of) {
+  std::map<std::pair<identity::UnitKind, std::string>, SchedRow> by_unit;
+  for (const AccountChange& change : changes) {
+    SchedRow row;
+    row.unit = unit_of(change.account);
+    row.voluntary = change.voluntary;
+    row.involuntary = change.involuntary;
+    row.on_cpu_ns = change.on_cpu_ns;
+    row.wakeups = change.wakeups;
+    row.migrations = change.migrations;
+    row.threads = change.threads;
+    row.preempted_ns = change.preempted_ns;
+    row.run_queue = change.waits;
+    row.preempted_by.reserve(change.preempted_by.size());
+    for (const AccountChange::Preemption& by : change.preempted_by) {
+      PreemptedBy& entry = row.preempted_by.emplace_back();
+      if (by.by != ISOSCOPE_ACCOUNT_IDLE) {
+        entry.unit = unit_of(by.by);
+      }
+      entry.count = by.count;
+      entry.waited_ns = by.waited_ns;
+    }
+    SchedRow& sum = by_unit[{row.unit.kind, row.unit.id}];
+    sum.unit = row.unit;
+    merge_into(sum, row);
+  }
+  std::vector<SchedRow> rows;
+  rows.reserve(by_unit.size());
+  for (auto& [key, row] : by_unit) {
+    row.preempted_by.resize(std::min(row.preempted_by.size(), most_preemptors));
+    rows.push_back(std::move(row));
+  }
+  return rows;
 }
 
 }  // namespace isoscope::aggregate

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "aggregate/totals.h"
 
+#include <algorithm>
+
+#include "aggregate/sched.h"
+
 namespace isoscope::aggregate {
 
 namespace {
@@ -46,9 +50,16 @@ void Totals::add_sched(const SchedRow& row) {
     }
     found = sched_.try_emplace(fresh_key, std::move(fresh)).first;
   }
-  found->second.voluntary += row.voluntary;
-  found->second.involuntary += row.involuntary;
-  found->second.on_cpu_ns += row.on_cpu_ns;
+  // The threads of two windows are mostly the same ones: of the run it is the most in one window.
+  const std::uint64_t threads = std::max(found->second.threads, row.threads);
+  merge_into(found->second, row);
+  found->second.threads = threads;
+  if (row.steal_ns) {
+    found->second.steal_ns = found->second.steal_ns.value_or(0) + *row.steal_ns;
+  }
+  // Pairs of units that are long gone must not add up over the days of a run.
+  std::vector<PreemptedBy>& preemptors = found->second.preempted_by;
+  preemptors.resize(std::min(preemptors.size(), 4 * most_preemptors));
 }
 
 void Totals::add_ledger(const Ledger& window) {

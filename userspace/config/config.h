@@ -61,7 +61,8 @@ struct Config {
   SortKey sort = SortKey::time;
   int verbosity = 0;  // -1 quiet, 0, 1 verbose, 2 and more: debug
   ColorMode color = ColorMode::automatic;
-  std::uint32_t exit_histograms = 6144;  // pairs of vCPU and exit reason that have one at a time
+  std::uint32_t exit_histograms = 4096;  // pairs of vCPU and exit reason that have one at a time
+  std::uint32_t accounts = 3072;         // cgroups and VMMs whose threads are counted apart at a time
   std::uint32_t data_ring_bytes = 0;  // 0: chosen from what is streamed; else a power of two, 4 KiB or more
   bool json = false;                  // version, check
 };

@@ -248,10 +248,16 @@ constexpr Option table[] = {
      set_ring, nullptr},
 
     {"exit-histograms", 0, "N", for_run, true, false, Section::tracing,
-     "pairs of vCPU and exit reason that are told apart\nat a time, 1 KiB each (default: 6144)",
+     "pairs of vCPU and exit reason that are told apart\nat a time, 1 KiB each (default: 4096)",
      [](Draft& draft, std::string_view value) {
        constexpr std::uint32_t most = 65'535;  // what an index of 16 bits can tell apart
        return store(parse_number(value, 1, most), draft.config.exit_histograms);
+     }, nullptr},
+    {"accounts", 0, "N", for_run, true, false, Section::tracing,
+     "cgroups and VMMs whose threads are counted apart\nat a time, 1 KiB each (default: 3072)",
+     [](Draft& draft, std::string_view value) {
+       constexpr std::uint32_t most = 1U << 20;
+       return store(parse_number(value, 1, most), draft.config.accounts);
      }, nullptr},
 
     {"vm", 0, "NAME", for_run, true, true, Section::filters,

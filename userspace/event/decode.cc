@@ -92,6 +92,7 @@ Result<Payload> decode_switch(std::span<const std::byte> bytes) {
   const auto wire = read<isoscope_switch>(bytes);
   return Payload(ContextSwitch{.ran_ns = wire.ran_ns,
                                .next_cgroup_id = wire.next_cgroup_id,
+                               .next_waited_ns = wire.next_waited_ns,
                                .next_tgid = wire.next_tgid,
                                .next_tid = wire.next_tid,
                                .prev_state = wire.prev_state,

@@ -69,6 +69,7 @@ struct VmExit {
 struct ContextSwitch {
   std::uint64_t ran_ns = 0;
   std::uint64_t next_cgroup_id = 0;
+  std::uint64_t next_waited_ns = 0;  // since it could run; 0 if that was not seen
   std::uint32_t next_tgid = 0;
   std::uint32_t next_tid = 0;
   std::uint32_t prev_state = 0;

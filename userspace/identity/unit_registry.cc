@@ -385,6 +385,16 @@ UnitRef UnitRegistry::ref_of_cgroup(std::uint64_t cgroup_id) const {
   return unit_of_cgroup(cgroup_id).ref;
 }
 
+UnitRef UnitRegistry::ref_of_vm(std::uint32_t pid) const {
+  const auto found = vms_.find(pid);
+  if (found == vms_.end()) {
+    const std::string name = name_by_pid(pid);
+    return {UnitKind::vm, name, name};
+  }
+  const VmProcess& process = found->second;
+  return process.has_cgroup ? unit_of_cgroup(process.unit.cgroup_id).ref : process.unit.ref;
+}
+
 const Unit& UnitRegistry::unit_of_task(std::uint64_t home_cgroup_id, std::uint32_t pid) const {
   const Unit* unit = innermost(home_cgroup_id);
   // The pod is skipped with its container: the runtime comes from outside of both. Where it comes from

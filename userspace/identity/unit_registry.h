@@ -78,6 +78,9 @@ class UnitRegistry {
   // For records; a cgroup that is not known is `cgroup:ID` and not the host.
   UnitRef ref_of_cgroup(std::uint64_t cgroup_id) const;
 
+  // The VM that a process runs; `pid:NNN` if no vCPU of it was seen.
+  UnitRef ref_of_vm(std::uint32_t pid) const;
+
   // The unit that answers for what a task does. A container that has not started is still in the hands of its
   // runtime, which belongs to the unit around it. A VMM in no container is its VM.
   const Unit& unit_of_task(std::uint64_t home_cgroup_id, std::uint32_t pid) const;

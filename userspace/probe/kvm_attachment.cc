@@ -42,7 +42,6 @@ Programs programs_for(kernel::KvmPath path, const kernel::KvmHooks& hooks, const
       chosen.others.push_back(classic ? fallback : fast);
     }
   };
-  chosen.others.push_back(all.handle_sched_wakeup);
   add(true, all.handle_kvm_entry, all.handle_kvm_entry_classic);
   add(hooks.userspace_exit, all.handle_kvm_userspace_exit, all.handle_kvm_userspace_exit_classic);
   add(hooks.vcpu_wakeup, all.handle_kvm_vcpu_wakeup, all.handle_kvm_vcpu_wakeup_classic);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
@@ -11,6 +12,7 @@
 
 #include "abi/event.h"
 #include "abi/knobs.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "probe/discover.h"
 #include "probe/kvm_attachment.h"
@@ -73,6 +75,11 @@ std::uint64_t program_misses(const bpf_object* object) {
   return misses;
 }
 
+std::size_t possible_cpus() {
+  const int cpus = libbpf_num_possible_cpus();
+  return cpus > 0 ? static_cast<std::size_t>(cpus) : 1;
+}
+
 // Memory of one map as the kernel accounts it.
 std::size_t accounted_bytes(int map_fd) {
   std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map_fd));
@@ -102,7 +109,8 @@ class Probe::Impl {
   Skeleton skeleton;
   MappedArray<isoscope_vcpu> vcpus;
   MappedArray<isoscope_exit_cell> exit_cells;
-  MappedArray<isoscope_cgroup_sched> cgroup_sched;
+  MappedArray<isoscope_sched_cell> sched_cells;
+  MappedArray<isoscope_running> running;
   const Consumer* consumer = nullptr;  // while a drain is running
   std::size_t budget = 0;              // records it may still take
   std::unique_ptr<ring_buffer, FreeRing> security;
@@ -119,23 +127,28 @@ int Probe::Impl::on_record(void* context, void* bytes, std::size_t size) {
 
 Result<Ok> Probe::Impl::set_up_maps() {
   auto cell_array = map_array<isoscope_exit_cell>(skeleton->maps.exit_cells);
-  auto cgroup_array = map_array<isoscope_cgroup_sched>(skeleton->maps.cgroup_sched);
+  auto sched_array = map_array<isoscope_sched_cell>(skeleton->maps.sched_cells);
+  auto running_array = map_array<isoscope_running>(skeleton->maps.running);
   if (!cell_array) {
     return cell_array.error();
   }
-  if (!cgroup_array) {
-    return cgroup_array.error();
+  if (!sched_array) {
+    return sched_array.error();
+  }
+  if (!running_array) {
+    return running_array.error();
   }
   vcpus = MappedArray<isoscope_vcpu>(skeleton->bss->vcpus);
   exit_cells = std::move(*cell_array);
-  cgroup_sched = std::move(*cgroup_array);
+  sched_cells = std::move(*sched_array);
+  running = std::move(*running_array);
   if (auto done = fill_free_list(skeleton->maps.free_vcpus, vcpus.size()); !done) {
     return done;
   }
   if (auto done = fill_free_list(skeleton->maps.free_exit_cells, exit_cells.size()); !done) {
     return done;
   }
-  return fill_free_list(skeleton->maps.free_cgroups, cgroup_sched.size());
+  return fill_free_list(skeleton->maps.free_accounts, sched_cells.size());
 }
 
 Result<Ok> Probe::Impl::open_rings() {
@@ -172,6 +185,10 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
   }
   bpf_map__set_max_entries(impl->skeleton->maps.exit_cells, options.exit_cells + 1);
   bpf_map__set_max_entries(impl->skeleton->maps.free_exit_cells, options.exit_cells);
+  bpf_map__set_max_entries(impl->skeleton->maps.sched_cells, options.accounts + 1);
+  bpf_map__set_max_entries(impl->skeleton->maps.free_accounts, options.accounts);
+  bpf_map__set_max_entries(impl->skeleton->maps.accounts, options.accounts);
+  bpf_map__set_max_entries(impl->skeleton->maps.running, static_cast<std::uint32_t>(possible_cpus()));
   bpf_map__set_max_entries(impl->skeleton->maps.data, options.data_ring_bytes);
   bpf_map__set_max_entries(impl->skeleton->maps.security, options.security_ring_bytes);
   if (auto done = load_skeleton(impl->skeleton.get(), "the BPF programs"); !done) {
@@ -276,26 +293,82 @@ std::vector<VcpuReading> Probe::read_vcpus() const {
   return readings;
 }
 
-std::vector<isoscope_cgroup_sched> Probe::read_cgroups() const {
-  std::vector<isoscope_cgroup_sched> readings;
-  for (std::uint32_t slot = 0; slot < impl_->cgroup_sched.size(); ++slot) {
-    const isoscope_cgroup_sched reading = impl_->cgroup_sched.read(slot);
-    if (reading.cgroup_id != 0 || slot == 0) {
-      readings.push_back(reading);
+namespace {
+
+// Every entry of the map, taken out of it; in batches, whose hash buckets the kernel holds one at a time.
+std::vector<std::pair<isoscope_preemption_key, isoscope_preemption>> take_preemptions(const bpf_map* map) {
+  constexpr std::uint32_t at_once = 1024;
+  std::vector<std::pair<isoscope_preemption_key, isoscope_preemption>> out;
+  std::vector<isoscope_preemption_key> keys(at_once);
+  std::vector<isoscope_preemption> values(at_once);
+  std::uint32_t position = 0;
+  for (void* from = nullptr;; from = &position) {
+    std::uint32_t count = at_once;
+    const int error = bpf_map_lookup_and_delete_batch(bpf_map__fd(map), from, &position, keys.data(),
+                                                      values.data(), &count, nullptr);
+    if (error != 0 && errno != ENOENT) {
+      base::log::warning("who preempted whom cannot be read: {}", base::errno_text(errno));
+      return out;
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      out.emplace_back(keys[i], values[i]);
+    }
+    if (error != 0) {  // ENOENT: that was the last batch
+      return out;
     }
   }
-  return readings;
+}
+
+bool same_runs(const std::vector<isoscope_running>& a, const std::vector<isoscope_running>& b,
+               std::uint64_t long_before_ns) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const auto& x, const auto& y) {
+    return x.since_ns == y.since_ns || (x.since_ns != 0 && x.since_ns >= long_before_ns);
+  });
+}
+
+}  // namespace
+
+// The counters have the runs that are over, `running` the others. One that ends between the two readings
+// would be in both, or in neither: a long one has them taken again. What a short one makes of it is less than
+// a millisecond, and the next window's difference evens it out.
+SchedReading Probe::read_sched() const {
+  constexpr std::uint64_t short_run_ns = 1'000'000;
+  const auto read_running = [this] {
+    std::vector<isoscope_running> running;
+    running.reserve(impl_->running.size());
+    for (std::uint32_t cpu = 0; cpu < impl_->running.size(); ++cpu) {
+      running.push_back(impl_->running.read(cpu));
+    }
+    return running;
+  };
+  SchedReading reading;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    const std::vector<isoscope_running> before = read_running();
+    reading.cells.clear();
+    for (std::uint32_t index = 0; index < impl_->sched_cells.size(); ++index) {
+      if (index == 0 || __atomic_load_n(&impl_->sched_cells.owned(index).account, __ATOMIC_RELAXED) != 0) {
+        reading.cells.push_back(impl_->sched_cells.read(index));
+      }
+    }
+    reading.taken_ns = base::monotonic_ns();
+    reading.running = read_running();
+    if (same_runs(before, reading.running, reading.taken_ns - short_run_ns)) {
+      break;
+    }
+  }
+  reading.preemptions = take_preemptions(impl_->skeleton->maps.preemptions);
+  return reading;
 }
 
 // Index 0 is none, or `other`.
 Probe::Capacities Probe::capacities() const {
-  return {impl_->vcpus.size() - 1, impl_->exit_cells.size() - 1, impl_->cgroup_sched.size() - 1};
+  return {impl_->vcpus.size() - 1, impl_->exit_cells.size() - 1, impl_->sched_cells.size() - 1,
+          bpf_map__max_entries(impl_->skeleton->maps.preemptions)};
 }
 
 Counters Probe::read_counters() const {
   Counters sums{};
-  const int cpus = libbpf_num_possible_cpus();
-  std::vector<std::uint64_t> values(static_cast<std::size_t>(cpus > 0 ? cpus : 1));
+  std::vector<std::uint64_t> values(possible_cpus());
   for (std::uint32_t key = 0; key < sums.size(); ++key) {
     if (bpf_map_lookup_elem(bpf_map__fd(impl_->skeleton->maps.counters), &key, values.data()) != 0) {
       continue;
@@ -327,15 +400,15 @@ void Probe::release_vcpu(const VcpuReading& dead) {
   push_free(impl_->skeleton->maps.free_vcpus, dead.index);
 }
 
-void Probe::release_cgroup(std::uint64_t cgroup_id) {
-  const int slots = bpf_map__fd(impl_->skeleton->maps.cgroup_slots);
-  std::uint32_t slot = 0;
-  if (bpf_map_lookup_elem(slots, &cgroup_id, &slot) != 0) {
+void Probe::release_account(std::uint64_t account) {
+  const int accounts = bpf_map__fd(impl_->skeleton->maps.accounts);
+  std::uint32_t index = 0;
+  if (bpf_map_lookup_elem(accounts, &account, &index) != 0) {
     return;  // none of its tasks ever ran
   }
-  bpf_map_delete_elem(slots, &cgroup_id);
-  impl_->cgroup_sched.owned(slot) = isoscope_cgroup_sched{};
-  push_free(impl_->skeleton->maps.free_cgroups, slot);
+  bpf_map_delete_elem(accounts, &account);
+  impl_->sched_cells.owned(index) = isoscope_sched_cell{};
+  push_free(impl_->skeleton->maps.free_accounts, index);
 }
 
 std::size_t Probe::map_bytes() const {

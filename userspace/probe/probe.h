@@ -20,7 +20,8 @@ struct Options {
   bool stream_exits = false;
   bool stream_switches = false;
   std::uint64_t slow_exit_ns = 0;         // 0: off
-  std::uint32_t exit_cells = 6144;        // 65,535 at most
+  std::uint32_t exit_cells = 4096;        // 65,535 at most
+  std::uint32_t accounts = 3072;
   std::uint32_t data_ring_bytes = 65536;  // a power of two, at least a page
   std::uint32_t security_ring_bytes = 1U << 20;
   isoscope_hist_tables histogram{};  // how the programs find a bucket; must be the reader's own tables
@@ -58,23 +59,25 @@ class Probe {
   bool drain(Ring ring, const Consumer& consumer, std::size_t most = std::numeric_limits<std::size_t>::max());
 
   std::vector<VcpuReading> read_vcpus() const;
-  std::vector<isoscope_cgroup_sched> read_cgroups() const;
+  SchedReading read_sched() const;
   Counters read_counters() const;
 
   // Entries that the tables behind these readings have, used or not.
   struct Capacities {
     std::uint32_t vcpus = 0;
     std::uint32_t exit_cells = 0;
-    std::uint32_t cgroups = 0;
+    std::uint32_t accounts = 0;
+    std::uint32_t preemptions = 0;
   };
   Capacities capacities() const;
 
   // Number of the window from now on; the programs begin min and max anew.
   void begin_window(std::uint32_t window);
 
-  // Gives back what a dead vCPU, or a removed cgroup, held. Call after its last reading was taken.
+  // Gives back what a dead vCPU held, or the account of a removed cgroup or an ended VMM. Call after its last
+  // reading was taken.
   void release_vcpu(const VcpuReading& dead);
-  void release_cgroup(std::uint64_t cgroup_id);
+  void release_account(std::uint64_t account);
 
   std::size_t map_bytes() const;  // memory of all maps, as the kernel accounts the preallocated ones
 

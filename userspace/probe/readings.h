@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "abi/counters.h"
@@ -14,6 +15,15 @@ struct VcpuReading {
   std::uint32_t index = 0;  // in the map; with vcpu.start_ns it names the vCPU for ever
   isoscope_vcpu vcpu{};
   std::vector<isoscope_exit_cell> cells;  // of every reason seen so far
+};
+
+// The scheduler's accounts as they stand in the maps.
+struct SchedReading {
+  std::vector<isoscope_sched_cell> cells;  // the first is `other`
+  std::vector<isoscope_running> running;   // by CPU
+  std::uint64_t taken_ns = 0;              // CLOCK_MONOTONIC, of `running`
+  // Since the last reading: they begin anew with each.
+  std::vector<std::pair<isoscope_preemption_key, isoscope_preemption>> preemptions;
 };
 
 // Since start. Those of the programs are summed over the CPUs.

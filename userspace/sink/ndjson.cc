@@ -99,27 +99,56 @@ void add_histogram(Json& json, const aggregate::DurationStats& stats) {
   json.writer.EndArray();
 }
 
-// What is not known is null, not 0: no exit finished in the window, or (the row of others) only their sum was
-// kept.
+// A member that is null, not 0, where it is not known.
+void add_ns(JsonObject& object, std::string_view name, bool known, double value) {
+  if (known) {
+    object.number(name, static_cast<std::uint64_t>(std::llround(value)));
+  } else {
+    object.null(name);
+  }
+}
+
+void add_distribution(Json& json, JsonObject& object, const aggregate::DurationStats& stats, bool known) {
+  add_ns(object, "mean_ns", known,
+         stats.count == 0 ? 0 : static_cast<double>(stats.sum_ns) / static_cast<double>(stats.count));
+  add_ns(object, "p50_ns", known, stats.quantile_ns(0.5));
+  add_ns(object, "p90_ns", known, stats.quantile_ns(0.9));
+  add_ns(object, "p99_ns", known, stats.quantile_ns(0.99));
+  add_ns(object, "p999_ns", known, stats.quantile_ns(0.999));
+  add_histogram(json, stats);
+}
+
+// What is not known: no exit finished in the window, or (the row of others) only their sum was kept.
 void add_durations(Json& json, JsonObject& object, const aggregate::DurationStats& stats) {
   object.number("finished", stats.count);
   object.number("sum_ns", stats.sum_ns);
   const bool known = has_distribution(stats);
-  const auto add = [&](std::string_view name, double value) {
-    if (known) {
-      object.number(name, static_cast<std::uint64_t>(std::llround(value)));
+  add_ns(object, "min_ns", known, static_cast<double>(stats.min_ns));
+  add_ns(object, "max_ns", known, static_cast<double>(stats.max_ns));
+  add_distribution(json, object, stats, known);
+}
+
+// Their least and greatest are known by their buckets alone.
+void add_waits(Json& json, JsonObject& object, const aggregate::DurationStats& waits) {
+  object.number("count", waits.count);
+  object.number("sum_ns", waits.sum_ns);
+  add_distribution(json, object, waits, waits.count > 0);
+}
+
+void add_preempted_by(Json& json, JsonObject& object, const std::vector<aggregate::PreemptedBy>& rows) {
+  object.key("preempted_by");
+  json.writer.StartArray();
+  for (const aggregate::PreemptedBy& row : rows) {
+    JsonObject by(json);
+    if (row.unit) {
+      add_unit_ref(json, "unit", *row.unit);
     } else {
-      object.null(name);
+      by.null("unit");
     }
-  };
-  add("min_ns", static_cast<double>(stats.min_ns));
-  add("max_ns", static_cast<double>(stats.max_ns));
-  add("mean_ns", stats.count == 0 ? 0 : static_cast<double>(stats.sum_ns) / static_cast<double>(stats.count));
-  add("p50_ns", stats.quantile_ns(0.5));
-  add("p90_ns", stats.quantile_ns(0.9));
-  add("p99_ns", stats.quantile_ns(0.99));
-  add("p999_ns", stats.quantile_ns(0.999));
-  add_histogram(json, stats);
+    by.number("count", row.count);
+    by.number("waited_ns", row.waited_ns);
+  }
+  json.writer.EndArray();
 }
 
 // The four parts make `duration_ns`.
@@ -252,18 +281,34 @@ void NdjsonSink::add(const aggregate::Snapshot& window) {
     });
   }
   for (const aggregate::SchedRow& row : window.sched) {
-    line("sched", window.end_mono_ns, [&](JsonObject& object) {
-      add_window(json_, window);
-      add_unit_ref(json_, "unit", row.unit);
-      {
-        JsonObject switches(json_, "switches");
-        switches.number("voluntary", row.voluntary);
-        switches.number("involuntary", row.involuntary);
-      }
-      object.number("on_cpu_ns", row.on_cpu_ns);
-    });
+    add(window, row);
   }
   add_ledger(window, false);
+}
+
+void NdjsonSink::add(const aggregate::Snapshot& window, const aggregate::SchedRow& row) {
+  line("sched", window.end_mono_ns, [&](JsonObject& object) {
+    add_window(json_, window);
+    add_unit_ref(json_, "unit", row.unit);
+    {
+      JsonObject switches(json_, "switches");
+      switches.number("voluntary", row.voluntary);
+      switches.number("involuntary", row.involuntary);
+    }
+    object.number("on_cpu_ns", row.on_cpu_ns);
+    object.number("threads", row.threads);
+    object.number("wakeups", row.wakeups);
+    object.number("migrations", row.migrations);
+    {
+      JsonObject run_queue(json_, "run_queue");
+      add_waits(json_, run_queue, row.run_queue);
+    }
+    object.number("preempted_ns", row.preempted_ns);
+    add_preempted_by(json_, object, row.preempted_by);
+    if (row.steal_ns) {
+      object.number("steal_ns", *row.steal_ns);
+    }
+  });
 }
 
 void NdjsonSink::add(const VmExitReport& report) {
@@ -303,6 +348,7 @@ void NdjsonSink::add(const SwitchReport& report) {
     object.text("reason", report.change.voluntary ? "voluntary" : "involuntary");
     object.number("prev_state", report.change.prev_state);
     object.number("ran_ns", report.change.ran_ns);
+    object.number("waited_ns", report.change.next_waited_ns);
   });
 }
 

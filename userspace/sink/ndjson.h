@@ -19,6 +19,7 @@ class NdjsonSink final : public Sink {
   void format_summary(const aggregate::Snapshot& summary) override;
 
   void add(const aggregate::Snapshot& window);
+  void add(const aggregate::Snapshot& window, const aggregate::SchedRow& row);
   void add(const VmExitReport& report);
   void add(const SwitchReport& report);
   void add(const UnitReport& report);

@@ -85,10 +85,16 @@ std::string describe(const VmExitReport& report) {
 }
 
 std::string describe(const SwitchReport& report) {
-  return fmt::format("switch     cpu {}: {} tid {} -> {} tid {}, {} after {}", report.meta.cpu,
-                     unit_label(report.prev), report.meta.tid, unit_label(report.next),
-                     report.change.next_tid, report.change.voluntary ? "voluntary" : "involuntary",
-                     human_duration(static_cast<double>(report.change.ran_ns)));
+  std::string text =
+      fmt::format("switch     cpu {}: {} tid {} -> {} tid {}, {} after {}", report.meta.cpu,
+                  unit_label(report.prev), report.meta.tid, unit_label(report.next), report.change.next_tid,
+                  report.change.voluntary ? "voluntary" : "involuntary",
+                  human_duration(static_cast<double>(report.change.ran_ns)));
+  if (report.change.next_waited_ns != 0) {
+    text += fmt::format(", which waited {}",
+                        human_duration(static_cast<double>(report.change.next_waited_ns)));
+  }
+  return text;
 }
 
 std::string describe(const UnitReport& report) {

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "aggregate/sched.h"
 #include "event/reason.h"
 #include "sink/text.h"
 
@@ -26,7 +27,7 @@ using config::SortKey;
 
 constexpr std::size_t name_width = 23;
 constexpr std::size_t kind_width = 10;
-constexpr std::size_t unit_width = 27;
+constexpr std::size_t sched_width = 30;  // kind and name
 constexpr std::size_t widest_line = 100;
 
 struct ReasonTotals {
@@ -39,6 +40,7 @@ struct ReasonTotals {
 
 // Halts are a class of their own: everything but `count` and `halted_ns` is of the other exits.
 struct VmTotals {
+  std::string id;
   std::string name;
   std::uint64_t count = 0;
   std::uint64_t lost_ns = 0;
@@ -107,6 +109,7 @@ std::vector<VmTotals> fold_vms(const Snapshot& window) {
   std::map<std::string, Fold> folds;
   for (const VmExitsRow& row : window.vm_exits) {
     Fold& fold = folds[row.vm.id];
+    fold.totals.id = row.vm.id;
     fold.totals.name = row.vm.name;
     fold.totals.count += row.count;
     fold.totals.vcpus.insert(row.vcpu_id);
@@ -199,6 +202,37 @@ std::string vm_cells(const VmTotals& vm, double seconds) {
 std::string vm_label(const VmTotals& vm) {
   const std::string vcpus = fmt::format(", {} {}", vm.vcpu_count, vm.vcpu_count == 1 ? "vCPU" : "vCPUs");
   return fit(vm.name, name_width - vcpus.size(), false) + vcpus;
+}
+
+// Who took the CPU of a unit's threads, where that cost it 1 % of a CPU or more: as many as a line holds.
+void append_preemptors(const SchedRow& row, double window_ns, const TableStyle& style, std::string& out) {
+  if (static_cast<double>(row.preempted_ns) < window_ns / 100 || row.preempted_by.empty()) {
+    return;
+  }
+  std::string line = "  pushed off by";
+  const char* separator = " ";
+  for (const aggregate::PreemptedBy& by : row.preempted_by) {
+    const std::string who =
+        by.unit ? fmt::format("{} {}", identity::to_string(by.unit->kind), fit(by.unit->name, 30, false))
+                : "nobody (quota, move)";
+    const std::string item = fmt::format("{}{} {}", separator, who, duration(by.waited_ns));
+    if (line.size() + item.size() > widest_line) {
+      break;
+    }
+    line += item;
+    separator = ", ";
+  }
+  out += style.dim(line) + "\n";
+}
+
+// The steal that its guest feels.
+void append_preemptors(const VmTotals& vm, const Snapshot& window, const TableStyle& style,
+                       std::string& out) {
+  for (const SchedRow& row : window.sched) {
+    if (row.unit.kind == identity::UnitKind::vm && row.unit.id == vm.id) {
+      append_preemptors(row, seconds_of(window) * 1e9, style, out);
+    }
+  }
 }
 
 // A list of items in lines of at most widest_line columns, the first behind `title`.
@@ -296,6 +330,7 @@ void append_vms(const Snapshot& window, const TableStyle& style, std::string& ou
     VmTotals& vm = vms[i];
     if (i < shown) {
       out += style.bold(fit(vm_label(vm), name_width)) + vm_cells(vm, seconds) + "\n";
+      append_preemptors(vm, window, style, out);
       append_reasons(vm, seconds, style, out);
       continue;
     }
@@ -327,31 +362,34 @@ void append_units(const Snapshot& window, const TableStyle& style, std::string& 
   });
 
   const double window_ns = seconds_of(window) * 1e9;
-  const auto columns = [&](const SchedRow& row) {
-    return fmt::format(" {:>11} {:>11} {:>11} {:>11} {:>11}", human_count(switches(row)),
-                       human_count(row.voluntary), human_count(row.involuntary), duration(row.on_cpu_ns),
-                       human_share(static_cast<double>(row.on_cpu_ns), window_ns));
+  const auto line = [](const auto&... columns) {
+    return fmt::format(" {:>11} {:>11} {:>10} {:>12} {:>10} {:>10}", columns...);
   };
-  out += style.dim(fmt::format("{:<{}} {:>11} {:>11} {:>11} {:>11} {:>11}", "UNIT", kind_width + unit_width,
-                               "switches", "voluntary", "involuntary", "on CPU", "of one CPU")) +
+  const auto columns = [&](const SchedRow& row) {
+    const DurationStats& waits = row.run_queue;
+    return line(human_count(switches(row)), human_count(row.involuntary), duration(row.on_cpu_ns),
+                human_share(static_cast<double>(row.on_cpu_ns), window_ns), duration(waits.sum_ns),
+                waits.count > 0 ? human_duration(waits.quantile_ns(0.99)) : "-");
+  };
+  out += style.dim(fmt::format("{:<{}}", "UNIT", sched_width) +
+                   line("switches", "pushed off", "on CPU", "of one CPU", "waited", "p99 wait")) +
          "\n";
   const std::size_t shown = style.shown(rows.size());
   SchedRow rest;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const SchedRow& row = rows[i];
     if (i >= shown) {
-      rest.voluntary += row.voluntary;
-      rest.involuntary += row.involuntary;
-      rest.on_cpu_ns += row.on_cpu_ns;
+      aggregate::merge_into(rest, row);
       continue;
     }
-    out += fit(identity::to_string(row.unit.kind), kind_width) + style.bold(fit(row.unit.name, unit_width)) +
-           columns(row) + "\n";
+    out += fit(identity::to_string(row.unit.kind), kind_width) +
+           style.bold(fit(row.unit.name, sched_width - kind_width)) + columns(row) + "\n";
+    if (row.unit.kind != identity::UnitKind::vm) {  // those have it in their own section
+      append_preemptors(row, window_ns, style, out);
+    }
   }
   if (shown < rows.size()) {
-    out += style.dim(fit(fmt::format("({} more)", rows.size() - shown), kind_width + unit_width) +
-                     columns(rest)) +
-           "\n";
+    out += style.dim(fit(fmt::format("({} more)", rows.size() - shown), sched_width) + columns(rest)) + "\n";
   }
 }
 
