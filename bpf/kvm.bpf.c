@@ -22,7 +22,7 @@ static __always_inline void note_vmm(__u32 tgid)
 	long error = bpf_map_update_elem(&vmms, &tgid, &yes, BPF_NOEXIST);
 
 	if (!error)
-		__sync_fetch_and_add(&control.vmms, 1);
+		__sync_fetch_and_add(&control.epoch, 1);
 	else if (error != -EEXIST)
 		count(ISOSCOPE_VMM_FULL);
 }

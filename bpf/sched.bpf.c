@@ -70,16 +70,16 @@ static __always_inline void switch_out(const struct change *change)
 	record->switched_in_ns = 0;
 	record->runnable_ns = change->runnable ? change->now : 0;
 	record->preempted_by = change->voluntary ? 0 : change->next_account;
-	record->was_woken = 0;
-	update_account(prev, record);
-	cell = sched_cell_of(prev, record);
+	if (record->css_set != (__u64)prev->cgroups)
+		assign_account(prev, record);
+	cell = sched_cell_of(record);
 	if (cell) {
 		__sync_fetch_and_add(change->voluntary ? &cell->voluntary : &cell->involuntary, 1);
 		__sync_fetch_and_add(&cell->on_cpu_ns, ran_ns);
 	}
 	check_namespaces(prev, record, ISOSCOPE_SEEN_AT_SWITCH);
 	if (knobs.stream_switches)
-		stream_switch(change, record->cgroup_id, ran_ns);
+		stream_switch(change, task_cgroup_id(prev), ran_ns);
 	/* The last switch of a thread: it never runs again, and its id may be given to another. */
 	if (change->prev_state & TASK_DEAD) {
 		/* Still a vCPU only if its id was swapped with that of a thread that executes a program. */
@@ -88,33 +88,16 @@ static __always_inline void switch_out(const struct change *change)
 	}
 }
 
-/* As the kernel counts them: with perf's event `migrations`, and where they happened in between too. */
-static __always_inline void charge_arrival(struct task_struct *task, struct task_record *record,
-					   struct isoscope_sched_cell *cell)
+/* Migrations as the kernel counts them: those that happened while it waited or slept, too. */
+static __always_inline void charge_migrations(struct task_struct *task, struct task_record *record,
+					      struct isoscope_sched_cell *cell)
 {
-	__u16 migrations = task->se.nr_migrations;
+	__u32 migrations = task->se.nr_migrations;
 
-	if (record->migrations != migrations) {
-		__sync_fetch_and_add(&cell->migrations, (__u16)(migrations - record->migrations));
-		record->migrations = migrations;
-	}
-	if (record->window != control.window) {
-		record->window = control.window;
-		__sync_fetch_and_add(&cell->threads, 1);
-	}
-}
-
-/* Userspace reads both until two readings agree. */
-static __always_inline void set_running(__u64 account, __u64 now)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-	volatile struct isoscope_running *entry = bpf_map_lookup_elem(&running, &cpu);
-
-	if (!entry)
+	if (record->migrations == migrations)
 		return;
-	entry->since_ns = 0;
-	entry->account = account;
-	entry->since_ns = now;
+	__sync_fetch_and_add(&cell->migrations, (__u32)(migrations - record->migrations));
+	record->migrations = migrations;
 }
 
 static __always_inline void switch_in(struct change *change)
@@ -127,8 +110,8 @@ static __always_inline void switch_in(struct change *change)
 	if (!record)
 		return;
 	update_account(next, record);
-	change->next_account = account_of(next, record);
-	cell = sched_cell_of(next, record);
+	change->next_account = record->account;
+	cell = sched_cell_of(record);
 	runnable_ns = record->runnable_ns;
 	if (!runnable_ns) {
 		if (!record->switched_in_ns) /* else it was found running */
@@ -136,11 +119,11 @@ static __always_inline void switch_in(struct change *change)
 	} else if (cell) {
 		/* The clocks of two CPUs may differ by less than what a wake-up takes. */
 		change->next_waited_ns = change->now > runnable_ns ? change->now - runnable_ns : 0;
-		charge_wait(next, record, cell, change->next_waited_ns);
+		charge_wait(record, cell, change->next_waited_ns);
 		split_waited(record, change->next_waited_ns);
 	}
 	if (cell)
-		charge_arrival(next, record, cell);
+		charge_migrations(next, record, cell);
 	record->runnable_ns = 0;
 	record->switched_in_ns = change->now;
 }
@@ -167,7 +150,6 @@ static __always_inline int on_switch(bool preempt, struct task_struct *prev, str
 		switch_in(&change);
 	if (prev->pid)
 		switch_out(&change);
-	set_running(next->pid ? change.next_account : 0, change.now);
 	return 0;
 }
 
@@ -207,8 +189,7 @@ static __always_inline int on_wakeup(struct task_struct *task)
 	/* It may be woken up before it sleeps, or while it waits. */
 	if (record->switched_in_ns || record->runnable_ns)
 		return 0;
-	record->preempted_by = 0;
-	record->was_woken = 1;
+	record->preempted_by = ISOSCOPE_ACCOUNT_WOKEN;
 	record->runnable_ns = bpf_ktime_get_ns();
 	return 0;
 }

@@ -101,10 +101,12 @@ ISOSCOPE_ASSERT_SIZE(isoscope_vcpu, 720);
 /*
  * Whom a thread's time on and off the CPU is charged to: its cgroup, by id; or, for every thread of a process
  * that runs vCPUs, that process, since several VMs may share a cgroup. Ids of cgroups are counted up from 1
- * and reach neither bit.
+ * and reach none of these bits.
  */
 #define ISOSCOPE_ACCOUNT_VM (1ULL << 63)   /* and the thread group's id */
-#define ISOSCOPE_ACCOUNT_IDLE (1ULL << 62) /* in `preemptions` only: nobody took the CPU */
+/* Of who took a CPU only. */
+#define ISOSCOPE_ACCOUNT_IDLE (1ULL << 62)  /* nobody did */
+#define ISOSCOPE_ACCOUNT_WOKEN (1ULL << 61) /* the task slept before it waited */
 
 /*
  * What one account's threads did. Every CPU adds to it; counters only grow. Not one for each CPU: memory is
@@ -114,7 +116,7 @@ struct isoscope_sched_cell {
 	__u64 account;
 	__u64 voluntary; /* switches, as the kernel counts nvcsw and nivcsw */
 	__u64 involuntary;
-	__u64 on_cpu_ns; /* of the runs that are over; see struct isoscope_running */
+	__u64 on_cpu_ns; /* of the runs that are over; of the others the task records tell */
 	__u64 resumed;	 /* waits that began with being preempted; the others began with a wake-up */
 	__u64 migrations;
 	__u64 threads;	/* each counted once in every window that it came to run in */
@@ -123,14 +125,6 @@ struct isoscope_sched_cell {
 	__u32 wait_buckets[ISOSCOPE_HIST_BUCKETS];
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_sched_cell, 1032);
-
-/* What runs on a CPU now: a run is added to its account only when it is over. */
-struct isoscope_running {
-	__u64 account; /* 0: idle */
-	__u64 since_ns;
-	__u64 pad[6]; /* a cache line for each CPU */
-};
-ISOSCOPE_ASSERT_SIZE(isoscope_running, 64);
 
 /* Who was pushed off a CPU, and whose task took it. */
 struct isoscope_preemption_key {

@@ -36,43 +36,23 @@ static __noinline __u32 find_or_make_sched_cell(__u64 account)
 	return index;
 }
 
-static __always_inline __u64 account_of(const struct task_struct *task, const struct task_record *record)
-{
-	return record->is_vmm ? ISOSCOPE_ACCOUNT_VM | task->tgid : record->cgroup_id;
-}
-
 static __noinline int assign_account(struct task_struct *task, struct task_record *record)
 {
-	__u64 cgroup_id = task_cgroup_id(task);
 	__u32 tgid = task->tgid;
 
 	record->css_set = (__u64)task->cgroups;
-	record->vmms = control.vmms;
-	record->is_vmm = bpf_map_lookup_elem(&vmms, &tgid) != NULL;
-	record->cgroup_id = cgroup_id;
-	record->sched_cell = find_or_make_sched_cell(account_of(task, record));
+	record->account =
+	    bpf_map_lookup_elem(&vmms, &tgid) ? ISOSCOPE_ACCOUNT_VM | tgid : task_cgroup_id(task);
+	record->sched_cell = find_or_make_sched_cell(record->account);
 	return 0;
 }
 
-/*
- * Sees to it that the record says whom the task is charged to. A task that moves has another css_set then; that
- * its next one but one is in the place of this is seen by handle_cgroup_attach_task. Which processes are VMMs
- * changes with every new one.
- */
-static __always_inline void update_account(struct task_struct *task, struct task_record *record)
+static __always_inline struct isoscope_sched_cell *sched_cell_of(const struct task_record *record)
 {
-	if (record->css_set != (__u64)task->cgroups || record->vmms != (__u16)control.vmms || !record->sched_cell)
-		assign_account(task, record);
-}
-
-static __always_inline struct isoscope_sched_cell *sched_cell_of(const struct task_struct *task,
-								 const struct task_record *record)
-{
-	struct isoscope_sched_cell *cell;
 	__u32 index = record->sched_cell;
+	struct isoscope_sched_cell *cell = bpf_map_lookup_elem(&sched_cells, &index);
 
-	cell = bpf_map_lookup_elem(&sched_cells, &index);
-	if (cell && cell->account == account_of(task, record))
+	if (cell && cell->account == record->account)
 		return cell;
 	/* None left; or the cgroup was removed and its entry given away while this task was dying. */
 	index = 0;
@@ -87,6 +67,9 @@ static __noinline int charge_preemption(struct isoscope_sched_cell *cell, __u64 
 	struct isoscope_preemption *preemption;
 
 	if (!cell)
+		return 0;
+	__sync_fetch_and_add(&cell->resumed, 1);
+	if (!by) /* it was about to sleep, and a signal came */
 		return 0;
 	__sync_fetch_and_add(&cell->preempted_ns, waited_ns);
 	preemption = bpf_map_lookup_elem(&preemptions, &key);
@@ -104,18 +87,43 @@ static __noinline int charge_preemption(struct isoscope_sched_cell *cell, __u64 
 }
 
 /* The wait of a task that comes to a CPU is over. */
-static __always_inline void charge_wait(struct task_struct *task, struct task_record *record,
-					struct isoscope_sched_cell *cell, __u64 waited_ns)
+static __always_inline void charge_wait(const struct task_record *record, struct isoscope_sched_cell *cell,
+					__u64 waited_ns)
 {
 	__u32 bucket = bucket_of(waited_ns);
 
 	__sync_fetch_and_add(&cell->waits_ns, waited_ns);
 	if (bucket < ISOSCOPE_HIST_BUCKETS)
 		__sync_fetch_and_add(&cell->wait_buckets[bucket], 1);
-	if (!record->was_woken)
-		__sync_fetch_and_add(&cell->resumed, 1);
-	if (record->preempted_by)
-		charge_preemption(cell, account_of(task, record), record->preempted_by, waited_ns);
+	if (record->preempted_by != ISOSCOPE_ACCOUNT_WOKEN)
+		charge_preemption(cell, record->account, record->preempted_by, waited_ns);
+}
+
+/* Once a window, and when there is a new VMM. */
+static __noinline int renew_account(struct task_struct *task, struct task_record *record)
+{
+	__u32 window = control.window;
+	struct isoscope_sched_cell *cell;
+
+	record->epoch = control.epoch;
+	assign_account(task, record);
+	if (record->window == window)
+		return 0;
+	record->window = window;
+	cell = sched_cell_of(record);
+	if (cell)
+		__sync_fetch_and_add(&cell->threads, 1);
+	return 0;
+}
+
+/*
+ * Whom a task is charged to when it comes to a CPU. A task that moves has another css_set then; that its next
+ * one but one is in the place of this is seen by handle_cgroup_attach_task.
+ */
+static __always_inline void update_account(struct task_struct *task, struct task_record *record)
+{
+	if (record->epoch != control.epoch || record->css_set != (__u64)task->cgroups)
+		renew_account(task, record);
 }
 
 #endif

@@ -80,16 +80,14 @@ static __always_inline void reset_record(struct task_record *record, struct task
 	record->deferrals = 0;
 	record->lost_mechanism = 0;
 	record->lost_key = 0;
-	record->was_woken = 0;
-	record->is_vmm = 0;
 	record->migrations = task->se.nr_migrations;
 	record->switched_in_ns = bpf_ktime_get_ns(); /* it runs, since some time that is not known */
 	record->runnable_ns = 0;
 	record->preempted_by = 0;
 	record->css_set = 0;
-	record->cgroup_id = 0;
+	record->account = 0;
 	record->sched_cell = 0;
-	record->vmms = 0;
+	record->epoch = 0;
 	record->window = 0;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The task record: what the programs remember of one thread. Private to the kernel side. */
+/*
+ * The task record: what the programs remember of one thread. The kernel side's own, but for what tells the
+ * probe which threads run: tid, switched_in_ns and account.
+ */
 #ifndef ISOSCOPE_TASK_RECORD_H
 #define ISOSCOPE_TASK_RECORD_H
 
@@ -18,21 +21,21 @@ struct task_record {
 	__u8 deferrals;	      /* how often the state check waited for an announced change to be committed */
 	__u8 lost_mechanism;  /* of a change whose record was dropped: said when it is reported after all */
 	__u8 switches_since_key;
-	__u8 was_woken : 1; /* runnable_ns is of a wake-up */
-	__u8 is_vmm : 1;    /* its process has vCPUs: the account is the process */
-	__u16 migrations;   /* se.nr_migrations when it last came to a CPU */
-	__u16 vmms;	    /* control.vmms when is_vmm was found */
+	__u8 pad;
+	__u32 migrations; /* se.nr_migrations when it last came to a CPU */
 	__u64 lost_key; /* what that change led to */
 
 	/* scheduling */
 	__u64 switched_in_ns; /* 0: it does not run */
 	__u64 runnable_ns;    /* since when it waits for a CPU; 0: it runs or sleeps, or that was not seen */
-	__u64 preempted_by;   /* account of the task that took its CPU; 0: it was not preempted */
-	__u64 css_set;	      /* task->cgroups when cgroup_id was read; 0: to be read again */
-	__u64 cgroup_id;
-	__u32 sched_cell;
-	__u32 window; /* the last it came to run in */
+	__u64 preempted_by;   /* of runnable_ns: account of the task that took its CPU, ISOSCOPE_ACCOUNT_WOKEN */
+	__u64 css_set;	      /* task->cgroups when its account was found; 0: to be found again */
+	__u64 account;	      /* whom its time is charged to; see counters.h */
+	__u32 sched_cell;     /* of the account; 0: none */
+	__u32 epoch;	      /* control.epoch when its account was found */
+	__u32 window;	      /* the last it came to run in */
+	__u32 pad2;
 };
-ISOSCOPE_ASSERT_SIZE(task_record, 136);
+ISOSCOPE_ASSERT_SIZE(task_record, 144);
 
 #endif

@@ -114,9 +114,6 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_sched_cell, resumed), MEMBER(isoscope_sched_cell, migrations),
         MEMBER(isoscope_sched_cell, threads), MEMBER(isoscope_sched_cell, waits_ns),
         MEMBER(isoscope_sched_cell, preempted_ns), MEMBER(isoscope_sched_cell, wait_buckets)}}},
-    {"isoscope_running", {sizeof(isoscope_running), {
-        MEMBER(isoscope_running, account), MEMBER(isoscope_running, since_ns),
-        MEMBER(isoscope_running, pad)}}},
     {"isoscope_preemption_key", {sizeof(isoscope_preemption_key), {
         MEMBER(isoscope_preemption_key, account), MEMBER(isoscope_preemption_key, by)}}},
     {"isoscope_preemption", {sizeof(isoscope_preemption), {
@@ -131,7 +128,7 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_knobs, classic_isa_offset), MEMBER(isoscope_knobs, classic_rip_offset),
         MEMBER(isoscope_knobs, classic_wakeup_ns_offset), MEMBER(isoscope_knobs, pad2)}}},
     {"isoscope_control", {sizeof(isoscope_control), {
-        MEMBER(isoscope_control, window), MEMBER(isoscope_control, vmms)}}},
+        MEMBER(isoscope_control, window), MEMBER(isoscope_control, epoch)}}},
     {"isoscope_hist_tables", {sizeof(isoscope_hist_tables), {
         MEMBER(isoscope_hist_tables, floor_ns), MEMBER(isoscope_hist_tables, guess)}}},
 };
@@ -212,8 +209,7 @@ TEST(Abi, TheObjectHasTheseLayouts) {
   const auto shipped = layouts_in(ISOSCOPE_BPF_OBJECT);
   EXPECT_THAT(names_of(shipped),
               testing::IsSupersetOf({"isoscope_control", "isoscope_exit_cell", "isoscope_hist_tables",
-                                     "isoscope_knobs", "isoscope_preemption", "isoscope_running",
-                                     "isoscope_sched_cell", "isoscope_vcpu"}));
+                                     "isoscope_knobs", "isoscope_preemption", "isoscope_sched_cell", "isoscope_vcpu"}));
   for (const auto& [name, layout] : shipped) {
     const auto known = abi.find(name);
     if (known == abi.end()) {

@@ -196,8 +196,8 @@ TEST_F(SchedWait, WhatRunsNowIsKnown) {
   });
   EXPECT_TRUE(eventually([&] {
     const probe::SchedReading reading = probe().read_sched();
-    return std::any_of(reading.running.begin(), reading.running.end(), [&](const isoscope_running& cpu) {
-      return cpu.account == cgroup.id() && cpu.since_ns != 0 && cpu.since_ns <= reading.taken_ns;
+    return std::any_of(reading.running.begin(), reading.running.end(), [&](const probe::SchedReading::Run& run) {
+      return run.account == cgroup.id() && run.tid == spinner.pid() && run.since_ns <= reading.taken_ns;
     });
   }));
   spinner.kill();

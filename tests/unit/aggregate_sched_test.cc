@@ -30,7 +30,7 @@ void wait(isoscope_sched_cell& cell, std::uint64_t ns) {
 }
 
 // What runs since when, read at `taken_ns`.
-probe::SchedReading reading(std::vector<isoscope_sched_cell> cells, std::vector<isoscope_running> running = {},
+probe::SchedReading reading(std::vector<isoscope_sched_cell> cells, std::vector<probe::SchedReading::Run> running = {},
                             std::uint64_t taken_ns = 0) {
   probe::SchedReading made;
   made.cells = std::move(cells);
@@ -88,7 +88,7 @@ TEST(SchedWindows, ARunThatIsNotOverIsChargedToEveryWindow) {
   SchedWindows windows;
   isoscope_sched_cell one = cell(1, 0, 0, 0);
   one.threads = 1;
-  const std::vector<isoscope_running> running{{1, 100, {}}};
+  const std::vector<probe::SchedReading::Run> running{{4711, 1, 100}};
   const auto first = windows.close(reading({one}, running, second_ns), 50);
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0].on_cpu_ns, second_ns - 100);
@@ -99,7 +99,7 @@ TEST(SchedWindows, ARunThatIsNotOverIsChargedToEveryWindow) {
   EXPECT_EQ(second[0].threads, 1U);
   one.on_cpu_ns = 2 * second_ns + 5 - 100;
   one.involuntary = 1;
-  const auto third = windows.close(reading({one}, {{0, 0, {}}}, 3 * second_ns), 2 * second_ns);
+  const auto third = windows.close(reading({one}, {}, 3 * second_ns), 2 * second_ns);
   ASSERT_EQ(third.size(), 1U);
   EXPECT_EQ(third[0].on_cpu_ns, 5U);
 }
@@ -107,7 +107,7 @@ TEST(SchedWindows, ARunThatIsNotOverIsChargedToEveryWindow) {
 TEST(SchedWindows, ARunThatEndedDuringTheReadingIsNeverNegative) {
   SchedWindows windows;
   isoscope_sched_cell one = cell(1, 1, 0, 0);
-  windows.close(reading({one}, {{1, 100, {}}}, 1100), 0);
+  windows.close(reading({one}, {{4711, 1, 100}}, 1100), 0);
   one.voluntary = 2;  // it left, but its time was not there yet
   EXPECT_EQ(windows.close(reading({one}, {}, 1200), 1000)[0].on_cpu_ns, 0U);
   one.voluntary = 3;

@@ -51,13 +51,13 @@ struct Running {
 std::unordered_map<std::uint64_t, Running> running_by_account(const probe::SchedReading& reading,
                                                               std::uint64_t window_start_ns) {
   std::unordered_map<std::uint64_t, Running> by_account;
-  for (const isoscope_running& cpu : reading.running) {
-    if (cpu.account == 0 || cpu.since_ns == 0 || cpu.since_ns > reading.taken_ns) {
+  for (const probe::SchedReading::Run& run : reading.running) {
+    if (run.account == 0 || run.since_ns > reading.taken_ns) {
       continue;
     }
-    Running& sum = by_account[cpu.account];
-    sum.ran_ns += reading.taken_ns - cpu.since_ns;
-    sum.whole_window += cpu.since_ns <= window_start_ns ? 1 : 0;
+    Running& sum = by_account[run.account];
+    sum.ran_ns += reading.taken_ns - run.since_ns;
+    sum.whole_window += run.since_ns <= window_start_ns ? 1 : 0;
   }
   return by_account;
 }

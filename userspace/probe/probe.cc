@@ -14,6 +14,7 @@
 #include "abi/knobs.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "lib/task_record.h"
 #include "probe/discover.h"
 #include "probe/kvm_attachment.h"
 #include "probe/libbpf_log.h"
@@ -110,7 +111,7 @@ class Probe::Impl {
   MappedArray<isoscope_vcpu> vcpus;
   MappedArray<isoscope_exit_cell> exit_cells;
   MappedArray<isoscope_sched_cell> sched_cells;
-  MappedArray<isoscope_running> running;
+  MappedArray<task_record> tasks;
   const Consumer* consumer = nullptr;  // while a drain is running
   std::size_t budget = 0;              // records it may still take
   std::unique_ptr<ring_buffer, FreeRing> security;
@@ -128,20 +129,20 @@ int Probe::Impl::on_record(void* context, void* bytes, std::size_t size) {
 Result<Ok> Probe::Impl::set_up_maps() {
   auto cell_array = map_array<isoscope_exit_cell>(skeleton->maps.exit_cells);
   auto sched_array = map_array<isoscope_sched_cell>(skeleton->maps.sched_cells);
-  auto running_array = map_array<isoscope_running>(skeleton->maps.running);
+  auto task_array = map_array<task_record>(skeleton->maps.tasks);
   if (!cell_array) {
     return cell_array.error();
   }
   if (!sched_array) {
     return sched_array.error();
   }
-  if (!running_array) {
-    return running_array.error();
+  if (!task_array) {
+    return task_array.error();
   }
   vcpus = MappedArray<isoscope_vcpu>(skeleton->bss->vcpus);
   exit_cells = std::move(*cell_array);
   sched_cells = std::move(*sched_array);
-  running = std::move(*running_array);
+  tasks = std::move(*task_array);
   if (auto done = fill_free_list(skeleton->maps.free_vcpus, vcpus.size()); !done) {
     return done;
   }
@@ -188,7 +189,6 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
   bpf_map__set_max_entries(impl->skeleton->maps.sched_cells, options.accounts + 1);
   bpf_map__set_max_entries(impl->skeleton->maps.free_accounts, options.accounts);
   bpf_map__set_max_entries(impl->skeleton->maps.accounts, options.accounts);
-  bpf_map__set_max_entries(impl->skeleton->maps.running, static_cast<std::uint32_t>(possible_cpus()));
   bpf_map__set_max_entries(impl->skeleton->maps.data, options.data_ring_bytes);
   bpf_map__set_max_entries(impl->skeleton->maps.security, options.security_ring_bytes);
   if (auto done = load_skeleton(impl->skeleton.get(), "the BPF programs"); !done) {
@@ -319,11 +319,32 @@ std::vector<std::pair<isoscope_preemption_key, isoscope_preemption>> take_preemp
   }
 }
 
-bool same_runs(const std::vector<isoscope_running>& a, const std::vector<isoscope_running>& b,
-               std::uint64_t long_before_ns) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const auto& x, const auto& y) {
-    return x.since_ns == y.since_ns || (x.since_ns != 0 && x.since_ns >= long_before_ns);
-  });
+using Runs = std::vector<probe::SchedReading::Run>;
+
+// Not more than can be: a thread whose last switch was not seen would run for ever.
+Runs read_runs(MappedArray<task_record>& tasks, std::size_t cpus) {
+  Runs runs;
+  for (std::uint32_t slot = 0; slot < tasks.size(); ++slot) {
+    const task_record& record = tasks.owned(slot);
+    const std::uint64_t since_ns = __atomic_load_n(&record.switched_in_ns, __ATOMIC_RELAXED);
+    const std::uint32_t tid = __atomic_load_n(&record.tid, __ATOMIC_RELAXED);
+    if (tid != 0 && since_ns != 0) {
+      runs.push_back({tid, __atomic_load_n(&record.account, __ATOMIC_RELAXED), since_ns});
+    }
+  }
+  if (runs.size() > cpus) {
+    std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.since_ns > b.since_ns; });
+    runs.resize(cpus);
+  }
+  return runs;
+}
+
+bool same_runs(Runs before, Runs after, std::uint64_t long_before_ns) {
+  for (Runs* const runs : {&before, &after}) {
+    std::erase_if(*runs, [&](const auto& run) { return run.since_ns >= long_before_ns; });
+    std::sort(runs->begin(), runs->end(), [](const auto& a, const auto& b) { return a.tid < b.tid; });
+  }
+  return before == after;
 }
 
 }  // namespace
@@ -333,17 +354,9 @@ bool same_runs(const std::vector<isoscope_running>& a, const std::vector<isoscop
 // a millisecond, and the next window's difference evens it out.
 SchedReading Probe::read_sched() const {
   constexpr std::uint64_t short_run_ns = 1'000'000;
-  const auto read_running = [this] {
-    std::vector<isoscope_running> running;
-    running.reserve(impl_->running.size());
-    for (std::uint32_t cpu = 0; cpu < impl_->running.size(); ++cpu) {
-      running.push_back(impl_->running.read(cpu));
-    }
-    return running;
-  };
   SchedReading reading;
   for (int attempt = 0; attempt < 5; ++attempt) {
-    const std::vector<isoscope_running> before = read_running();
+    Runs before = read_runs(impl_->tasks, possible_cpus());
     reading.cells.clear();
     for (std::uint32_t index = 0; index < impl_->sched_cells.size(); ++index) {
       if (index == 0 || __atomic_load_n(&impl_->sched_cells.owned(index).account, __ATOMIC_RELAXED) != 0) {
@@ -351,8 +364,8 @@ SchedReading Probe::read_sched() const {
       }
     }
     reading.taken_ns = base::monotonic_ns();
-    reading.running = read_running();
-    if (same_runs(before, reading.running, reading.taken_ns - short_run_ns)) {
+    reading.running = read_runs(impl_->tasks, possible_cpus());
+    if (same_runs(std::move(before), reading.running, reading.taken_ns - short_run_ns)) {
       break;
     }
   }
@@ -386,7 +399,9 @@ Counters Probe::read_counters() const {
 }
 
 void Probe::begin_window(std::uint32_t window) {
-  __atomic_store_n(&impl_->skeleton->bss->control.window, window, __ATOMIC_RELAXED);
+  auto& control = impl_->skeleton->bss->control;
+  __atomic_store_n(&control.window, window, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&control.epoch, 1, __ATOMIC_RELEASE);  // the programs count this up as well
 }
 
 void Probe::release_vcpu(const VcpuReading& dead) {
