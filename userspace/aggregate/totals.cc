@@ -46,6 +46,9 @@ void Totals::add_sched(const SchedRow& row) {
     }
     found = sched_.try_emplace(fresh_key, std::move(fresh)).first;
   }
+  if (found->first == key) {
+    found->second.unit.name = row.unit.name;  // which may have become known since
+  }
   found->second.voluntary += row.voluntary;
   found->second.involuntary += row.involuntary;
   found->second.on_cpu_ns += row.on_cpu_ns;
