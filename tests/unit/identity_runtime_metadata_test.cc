@@ -113,6 +113,20 @@ TEST(RuntimeMetadata, Podman) {
   EXPECT_EQ(metadata, (Metadata{.runtime = "podman"}));
 }
 
+// An image brings labels and annotations of its own.
+TEST(RuntimeMetadata, AnImageDoesNotNameItsContainer) {
+  const auto docker = good(parse_docker_config(
+      R"({"Name":"/web","Config":{"Image":"nginx","Labels":{"io.kubernetes.container.name":"etcd",
+          "io.kubernetes.pod.name":"etcd-0"}}})",
+      {}));
+  EXPECT_EQ(docker, (Metadata{.runtime = "docker", .container = "web", .image = "nginx"}));
+  const auto podman = good(parse_oci_config(
+      R"({"annotations":{"io.container.manager":"libpod","io.kubernetes.container.name":"etcd",
+          "io.kubernetes.cri.image-name":"etcd","app":"shop"}})",
+      {"app"}));
+  EXPECT_EQ(podman, (Metadata{.runtime = "podman", .labels = {{"app", "shop"}}}));
+}
+
 TEST(RuntimeMetadata, ListOfContainers) {
   const auto list = parse_container_list(
       R"([{"id":"aa","names":["web","alias"],"image":"12","layer":"34",

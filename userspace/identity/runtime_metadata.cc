@@ -160,10 +160,12 @@ Result<RuntimeRecord> parse_docker_config(std::string_view text, const LabelKeys
   }
   const Value* config = member(&*document, "Config");
   const Words labels = words_of(member(config, "Labels"));
-  Metadata metadata = metadata_of(labels);
-  metadata.runtime = "docker";
   std::string_view name = text_of(member(&*document, "Name"));
   name.remove_prefix(name.starts_with('/') ? 1 : 0);
+  // The image may bring labels of any name: those of the kubelet count only in a container that was made for
+  // it.
+  Metadata metadata = name.starts_with("k8s_") ? metadata_of(labels) : Metadata{};
+  metadata.runtime = "docker";
   if (metadata.container.empty()) {
     metadata.container = shortened(name, longest_name);
   }
@@ -182,6 +184,9 @@ Result<RuntimeRecord> parse_oci_config(std::string_view text, const LabelKeys& k
   const Words annotations = words_of(member(&*document, "annotations"));
   RuntimeRecord record{metadata_of(annotations),
                        std::string(text_of(member(member(&*document, "linux"), "cgroupsPath")))};
+  if (record.metadata.runtime == "podman") {
+    record.metadata = {.runtime = "podman"};  // it takes over the image's annotations; its list has the names
+  }
   take_labels(nested_words(annotations, "io.kubernetes.cri-o.Labels"), keys, record.metadata);
   take_labels(annotations, keys, record.metadata);
   return record;

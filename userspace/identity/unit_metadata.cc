@@ -46,13 +46,13 @@ std::vector<Unit> UnitRegistry::describe(std::uint64_t cgroup_id, const Metadata
     if (pod.labels.empty()) {
       pod.labels = around->metadata.labels;
     }
-    take(tell(*around, std::move(pod), unit.metadata.pod_name));
+    take(tell(*around, pod, unit.metadata.pod_name));
   }
   return changes;
 }
 
 // What the cgroup's path says of runtime and pod stays: ids are made of it.
-std::optional<Unit> UnitRegistry::tell(Unit& unit, Metadata metadata, const std::string& name) {
+std::optional<Unit> UnitRegistry::tell(Unit& unit, const Metadata& metadata, const std::string& name) {
   Metadata merged{.runtime = unit.metadata.runtime, .pod_uid = unit.metadata.pod_uid};
   fill_in(merged, metadata);
   if (merged == unit.metadata) {

@@ -134,7 +134,7 @@ class UnitRegistry {
   std::uint64_t owner_id(const Unit& unit) const;
   void put_into_cgroup(Vm& vm, std::uint64_t cgroup_id) const;
   void name_scope(Vm& vm) const;
-  std::optional<Unit> tell(Unit& unit, Metadata metadata, const std::string& name);
+  std::optional<Unit> tell(Unit& unit, const Metadata& metadata, const std::string& name);
 
   struct Members;
   Members group(const std::vector<ProcessInfo>& processes) const;
