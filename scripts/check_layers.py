@@ -7,13 +7,13 @@ import re
 import sys
 
 ROOMS = ["base", "config", "kernel", "probe", "event", "identity", "aggregate", "policy", "sink", "agent"]
-# Libraries that one room alone may see.
-ONLY_IN = {
-    "probe": re.compile(r"[<\"](bpf/|.*\.skel\.h)"),
-    "config": re.compile(r"<(boost/|yaml-cpp/)"),
-    "base": re.compile(r"<spdlog/"),
-    "sink": re.compile(r"<rapidjson/"),
-}
+# Libraries that some rooms alone may see.
+ONLY_IN = [
+    (["probe"], re.compile(r"[<\"](bpf/|.*\.skel\.h)")),
+    (["config"], re.compile(r"<(boost/|yaml-cpp/)")),
+    (["base"], re.compile(r"<spdlog/")),
+    (["identity", "sink"], re.compile(r"<rapidjson/")),
+]
 INCLUDE = re.compile(r"^\s*#\s*include\s+([<\"][^>\"]+[>\"])")
 
 
@@ -27,9 +27,9 @@ def check(path, room):
         target = what[1:-1].split("/")[0]
         if what.startswith('"') and target in ROOMS and target not in allowed:
             yield f"{path}:{number}: {room}/ includes {what}, a room to its right"
-        for owner, pattern in ONLY_IN.items():
-            if pattern.match(what) and room != owner:
-                yield f"{path}:{number}: {what} may be included in {owner}/ only"
+        for owners, pattern in ONLY_IN:
+            if pattern.match(what) and room not in owners:
+                yield f"{path}:{number}: {what} may be included in {' and '.join(owners)} only"
 
 
 def main():

@@ -68,6 +68,20 @@ TEST_F(FilterTest, AContainerByNameIdOrPrefixOfTwelve) {
   EXPECT_TRUE(passes({.container = {"4c01*"}}));
 }
 
+TEST_F(FilterTest, AContainerOfAPodByEitherName) {
+  unit_.name = "web-0/nginx";
+  for (const char* wanted : {"web-0/nginx", "web-0/*", "nginx", "ngin?"}) {
+    EXPECT_TRUE(passes({.container = {wanted}})) << wanted;
+    EXPECT_TRUE(passes({.unit = {wanted}})) << wanted;
+  }
+  for (const char* wanted : {"web-0", "inx", ""}) {
+    EXPECT_FALSE(passes({.container = {wanted}})) << wanted;
+    EXPECT_FALSE(passes({.unit = {wanted}})) << wanted;
+  }
+  unit_ = UnitRef{UnitKind::cgroup, "/web-0/nginx", "/web-0/nginx"};
+  EXPECT_FALSE(passes({.unit = {"nginx"}})) << "a part of a path is no name";
+}
+
 TEST_F(FilterTest, OnlyAContainerIsAContainer) {
   for (const UnitKind kind :
        {UnitKind::host, UnitKind::pod, UnitKind::vm, UnitKind::service, UnitKind::cgroup}) {

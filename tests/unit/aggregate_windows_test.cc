@@ -281,6 +281,21 @@ TEST(Totals, SumOfTheWindows) {
   EXPECT_EQ(all.sched[0].preempted_by[0].waited_ns, 30U);
 }
 
+TEST(Totals, AUnitHasItsLastName) {
+  Totals totals(1);
+  for (const char* name : {"4f5e6d7c8b9a", "web"}) {
+    Snapshot window = window_of("a", 1);
+    window.sched[0].unit.name = name;
+    totals.add(window);
+  }
+  totals.add(window_of("b", 1));
+  totals.add(window_of("c", 1));
+  const Snapshot all = totals.summary();
+  ASSERT_EQ(all.sched.size(), 2U);
+  EXPECT_EQ(all.sched[0].unit.name, "web");
+  EXPECT_EQ(all.sched[1].unit.name, "other") << "not one of those that it holds";
+}
+
 TEST(Totals, WithoutRowsTheLedgerIsTheSame) {
   Totals totals;
   Snapshot window = window_of("a", 1);

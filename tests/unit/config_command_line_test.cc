@@ -88,8 +88,11 @@ TEST(CommandLine, ReadsEveryOptionOfRun) {
                               "--sort",      "name",
                               "-v",          "--color",
                               "never",       "--exit-histograms",
-                              "30000", "--accounts", "100",       "--data-ring",
-                              "4M"});
+                              "30000",       "--accounts",
+                              "100",         "--data-ring",
+                              "4M",          "--label",
+                              "app",         "--label",
+                              "a.b/c"});
   EXPECT_EQ(outputs_of(config), "a.log? ");
   EXPECT_EQ(config.interval, milliseconds(250));
   EXPECT_EQ(config.duration, seconds(90));
@@ -110,6 +113,7 @@ TEST(CommandLine, ReadsEveryOptionOfRun) {
   EXPECT_EQ(config.data_ring_bytes, 4U << 20);
   EXPECT_EQ(config.exit_histograms, 30'000U);
   EXPECT_EQ(config.accounts, 100U);
+  EXPECT_THAT(config.labels, ElementsAre("app", "a.b/c"));
 }
 
 TEST(CommandLine, FormatAppliesToTheOutputsAfterIt) {
@@ -198,7 +202,7 @@ TEST(CommandLine, HelpFitsATerminalAndNamesEveryOption) {
         "--events",     "--slow-exit",  "--vm",          "--container",    "--cgroup",
         "--pid",        "--unit",       "--vcpu",        "--reason",       "--top",
         "--sort",       "-q, --quiet",  "-v, --verbose", "--color",        "--exit-histograms",
-        "--data-ring",  "-h, --help"}) {
+        "--data-ring",  "--label",      "-h, --help"}) {
     EXPECT_THAT(help, HasSubstr(option));
   }
 }
@@ -366,13 +370,15 @@ TEST_F(WithFile, IsRead) {
 TEST_F(WithFile, TheCommandLineWins) {
   const char* path = write(
       "interval: 1s\ntop: 3\nvm: [web, db]\nevents: all\nverbose: 2\noutputs: [a, {path: b, format: table}]\n"
-      "format: ndjson\n");
+      "format: ndjson\nlabel: app\n");
   const Config file = good({"run", "-c", path});
   EXPECT_EQ(outputs_of(file), "a:ndjson b:table ");
   EXPECT_EQ(file.verbosity, 2);
+  EXPECT_THAT(file.labels, ElementsAre("app"));
 
-  const Config both =
-      good({"run", "--vm", "mail", "-c", path, "-i", "2s", "--events", "exits", "-v", "-o", "c"});
+  const Config both = good({"run", "--vm", "mail", "-c", path, "-i", "2s", "--events", "exits", "-v", "-o",
+                            "c", "--label", "tier"});
+  EXPECT_THAT(both.labels, ElementsAre("tier"));
   EXPECT_EQ(both.interval, seconds(2));
   EXPECT_EQ(both.top, 3U) << "the command line does not mention it";
   EXPECT_THAT(both.filters.vm, ElementsAre("mail"));

@@ -36,6 +36,7 @@ pid: [1, 2]
 unit: ['*.service']
 vcpu: [0, 2-3]
 reason: [npf, "0x400"]
+label: [app, tier]
 format: ndjson
 outputs:
   - "-"
@@ -56,6 +57,7 @@ outputs:
   EXPECT_TRUE(config.streams.exits && config.streams.switches && config.streams.cgroups);
   EXPECT_FALSE(config.streams.crossings);
   EXPECT_THAT(config.filters.vm, ElementsAre("web"));
+  EXPECT_THAT(config.labels, ElementsAre("app", "tier"));
   EXPECT_THAT(config.filters.container, ElementsAre("alpha", "beta*"));
   EXPECT_THAT(config.filters.cgroup, ElementsAre("/machine.slice"));
   EXPECT_THAT(config.filters.pid, ElementsAre(1, 2));

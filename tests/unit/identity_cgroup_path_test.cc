@@ -86,6 +86,59 @@ TEST(CgroupPath, Containers) {
          container("/user.slice/user-0.slice/crun-web-2.scope", "crun", "", "web-2")});
 }
 
+// Each runtime with systemd's driver and with that of cgroupfs.
+TEST(CgroupPath, BothDriversOfEveryRuntime) {
+  const std::string burstable = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + uid_slice;
+  check({container("/system.slice/docker-" + id + ".scope", "docker"),
+         container("/docker/" + id, "docker"),
+         container("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-" + id + ".scope",
+                   "docker"),
+         container(burstable + ".slice/docker-" + id + ".scope", "docker"),  // cri-dockerd
+         container("/kubepods/burstable/pod" + uid + "/" + id, ""),
+         container(burstable + ".slice/cri-containerd-" + id + ".scope", "containerd"),
+         container(burstable + ".slice:cri-containerd:" + id, "containerd"),
+         container("/system.slice/nerdctl-" + id + ".scope", "containerd"),
+         container("/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" + uid_slice +
+                       ".slice/crio-" + id + ".scope",
+                   "crio"),
+         container("/kubepods/burstable/pod" + uid + "/crio-" + id, "crio"),
+         container("/machine.slice/libpod-" + id + ".scope/container", "podman",
+                   "/machine.slice/libpod-" + id + ".scope"),
+         container("/libpod_parent/libpod-" + id, "podman"),
+         container("/machine.slice/libpod-" + id + ".scope/init.scope", "podman",
+                   "/machine.slice/libpod-" + id + ".scope"),
+         container("/system.slice/runc-web.scope", "runc", "", "web"),
+         container("/system.slice/crun-web.scope/container", "crun", "/system.slice/crun-web.scope", "web"),
+         container("/lxc.payload.web", "lxc", "", "web"),
+         container("/system.slice/lxc@web.service/lxc.payload.web", "lxc", "", "web"),
+         container("/lxc/100/ns/init.scope", "lxc", "/lxc/100", "100"),
+         container("/lxc/web/lxc/inner", "lxc", "", "inner"),
+         container("/machine.slice/systemd-nspawn@web.service", "systemd-nspawn", "", "web"),
+         container("/machine.slice/machine-web.scope", "systemd-machined", "", "web")});
+  // Alone and with cgroupfs, runc and crun make a cgroup of any name, as does `ctr run`: namespaces decide.
+  check({plain("/web"), plain("/isolab/web"), plain("/default/web"), plain("/user.slice/web")});
+}
+
+TEST(CgroupPath, NestedContainersAreTheInnermost) {
+  const std::string node = "/system.slice/docker-" + other + ".scope";
+  const std::string in_node =
+      "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
+      "kubelet-kubepods-burstable-pod" +
+      uid_slice + ".slice";
+  check({container(node + "/docker/" + id, "docker"),
+         container(node + "/system.slice/docker-" + id + ".scope", "docker"),
+         container("/docker/" + other + "/docker/" + id, "docker"),
+         // kind: a node is a container, and the kubelet in it has pods.
+         pod(node + in_node, uid),
+         container(node + in_node + "/cri-containerd-" + id + ".scope", "containerd"),
+         container("/docker/" + other + "/kubelet/kubepods/pod" + uid + "/" + id, ""),
+         container(node + "/machine.slice/libpod-" + id + ".scope", "podman"),
+         container("/lxc.payload.box/system.slice/docker-" + id + ".scope", "docker"),
+         container("/machine.slice/systemd-nspawn@box.service/payload/docker/" + id, "docker"),
+         container(node + "/web", "docker", node, other),
+         container(node + "/kubelet.slice/kubelet.service", "docker", node, other)});
+}
+
 TEST(CgroupPathPod, OfPodman) {
   for (const std::string slice : {"/machine.slice/machine-libpod_pod_", "/user.slice/user-libpod_pod_"}) {
     const auto found = parse_cgroup_path(slice + id + ".slice");
@@ -181,6 +234,10 @@ TEST(CgroupPath, Plain) {
          plain("/kubepods/burstable"),
          plain("/lxc.monitor.web"),
          plain("/lxc.payload."),
+         plain("/lxc"),
+         plain("/lxc/"),
+         plain("/lxc//web"),
+         plain("/x/lxc/web"),
          plain("/machine.slice"),
          plain("/machine-web.scope"),  // not where machined puts machines
          plain("/system.slice/libpod-conmon-" + id + ".scope"),

@@ -195,6 +195,24 @@ inline UnitReport unit_started() {
   return {start_ns + 250'000'000, unit};
 }
 
+// Of a container in a pod, when its runtime had told who it is.
+inline UnitReport unit_updated() {
+  UnitReport report = unit_started();
+  report.ts_mono_ns += 2'000'000'000;
+  identity::Unit& unit = report.unit;
+  unit.ref.name = "web-0/alpha";
+  unit.state = identity::UnitState::updated;
+  unit.parent = {identity::UnitKind::pod, "0b54fd9b-6a1f-4d2e-8c1c-2f0a3c9d7e55", "web-0"};
+  unit.metadata = {.runtime = "containerd",
+                   .container = "alpha",
+                   .image = "docker.io/library/alpha:1.2",
+                   .pod_name = "web-0",
+                   .pod_namespace = "shop",
+                   .pod_uid = "0b54fd9b-6a1f-4d2e-8c1c-2f0a3c9d7e55",
+                   .labels = {{"app", "shop"}, {"example.com/tier", "\"front\"\n"}}};
+  return report;
+}
+
 inline CgroupReport cgroup(CgroupReport::Action action) {
   return {meta(), action, 4712, action == CgroupReport::Action::removed ? "" : "/alpha", 5120, 5121};
 }
@@ -208,7 +226,8 @@ inline std::vector<Report> streamed() {
           cgroup(CgroupReport::Action::removed),
           escape(),
           cgroup_move(),
-          violation()};
+          violation(),
+          unit_updated()};
 }
 
 // A file of its own, gone with the object.

@@ -236,6 +236,8 @@ TEST(Table, NamesCannotDriveTheTerminal) {
   UnitReport unit = samples::unit_started();
   unit.unit.ref.id = unit.unit.ref.name = unit.unit.cgroup_path = evil;
   unit.unit.ref.id += "x";
+  unit.unit.metadata.image = evil;
+  unit.unit.parent = unit.unit.ref;
   CgroupReport cgroup = samples::cgroup(CgroupReport::Action::made);
   cgroup.path = evil;
   VmExitReport exit = samples::vm_exit();

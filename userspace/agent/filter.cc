@@ -17,10 +17,17 @@ bool matches(const std::string& glob, const std::string& text) {
   return ::fnmatch(glob.c_str(), text.c_str(), 0) == 0;
 }
 
+// A container of a pod is called `POD/NAME`; its own name alone is what people type, too.
+bool names_last_part(const std::string& wanted, const identity::UnitRef& unit) {
+  const std::size_t slash = unit.name.rfind('/');
+  return unit.kind == identity::UnitKind::container && slash != std::string::npos &&
+         matches(wanted, unit.name.substr(slash + 1));
+}
+
 // The first 12 characters of a container's id are what docker and crictl print.
 bool names_container(const std::string& wanted, const identity::UnitRef& unit) {
   constexpr std::size_t shortest_prefix = 12;
-  return matches(wanted, unit.name) || matches(wanted, unit.id) ||
+  return matches(wanted, unit.name) || matches(wanted, unit.id) || names_last_part(wanted, unit) ||
          (wanted.size() >= shortest_prefix && unit.id.starts_with(wanted));
 }
 
@@ -40,7 +47,7 @@ bool names_unit(const std::string& wanted, const Filter::Subject& subject) {
   const auto names = [&](const auto& thing) {
     return matches(wanted, thing.name) || matches(wanted, thing.id);
   };
-  return (subject.unit != nullptr && names(*subject.unit)) ||
+  return (subject.unit != nullptr && (names(*subject.unit) || names_last_part(wanted, *subject.unit))) ||
          (subject.vm != nullptr && subject.vm->scope && names(*subject.vm->scope));
 }
 

@@ -145,6 +145,7 @@ Result<Ok> Pipeline::take_stock() {
   }
   registry_.emplace(cgroups ? std::move(*cgroups) : identity::CgroupTree{}, *host,
                     identity::UnitRegistry::proc_reader());
+  enrichment_.emplace(*registry_, identity::metadata_source(config_.labels));
   const auto processes = identity::list_processes();
   if (!processes) {
     return processes.error();
@@ -288,7 +289,18 @@ void Pipeline::report_crossing(const policy::Crossing& crossing, std::uint64_t c
   }
 }
 
-void Pipeline::report_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns) {
+void Pipeline::look_for_metadata() {
+  const std::uint64_t now_ns = base::monotonic_ns();
+  write_units(enrichment_->retry(now_ns), now_ns);
+}
+
+void Pipeline::report_units(std::vector<identity::Unit> units, std::uint64_t ts_ns) {
+  if (!units.empty()) {
+    write_units(enrichment_->take(std::move(units), ts_ns), ts_ns);
+  }
+}
+
+void Pipeline::write_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns) {
   for (const identity::Unit& unit : units) {
     // Plain cgroups and services are units of the accounts; their coming and going is --events cgroups.
     const bool isolated = !identity::is_host_software(unit);

@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "event/record.h"
+#include "identity/unit_enrichment.h"
 #include "identity/unit_registry.h"
 #include "kernel/features.h"
 #include "probe/probe.h"
@@ -45,6 +46,8 @@ class Pipeline {
   void drain();
   // Attaches to kvm if its modules have come, and lets go of it when they leave.
   void look_for_kvm();
+  // Reads what container runtimes have written down since.
+  void look_for_metadata();
   void close_window();
   // Detaches, takes what is left, and writes the last window and the summary.
   void finish();
@@ -69,7 +72,8 @@ class Pipeline {
   void handle(const event::Meta&, const event::Exec&) {}
   void handle(const event::Meta&, const event::VcpuSeen&) {}
 
-  void report_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns);
+  void report_units(std::vector<identity::Unit> units, std::uint64_t ts_ns);
+  void write_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns);
   void report_crossing(const policy::Crossing& crossing, std::uint64_t cgroup_id);
   void report(const sink::Report& report);
 
@@ -91,6 +95,7 @@ class Pipeline {
   std::vector<std::unique_ptr<sink::Sink>> sinks_;
   std::optional<Filter> filter_;
   std::optional<identity::UnitRegistry> registry_;
+  std::optional<identity::UnitEnrichment> enrichment_;
   aggregate::ExitWindows exit_windows_;
   aggregate::SchedWindows sched_windows_;
   aggregate::LedgerBook ledger_;

@@ -17,6 +17,7 @@ using base::Result;
 // Lifecycle records and, when streaming, data wait in the rings at most this long: an alarm wakes us at once.
 constexpr std::chrono::milliseconds drain_period{100};
 constexpr std::chrono::milliseconds kvm_period{250};
+constexpr std::chrono::milliseconds metadata_period{500};
 
 Result<Ok> wire(EventLoop& loop, Pipeline& pipeline) {
   const auto drain = [&] {
@@ -46,6 +47,9 @@ Result<Ok> wire(EventLoop& loop, Pipeline& pipeline) {
 // Windows and the run's time begin when everything is attached.
 Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, const config::Config& config) {
   if (auto done = loop.every(kvm_period, [&] { pipeline.look_for_kvm(); }); !done) {
+    return done;
+  }
+  if (auto done = loop.every(metadata_period, [&] { pipeline.look_for_metadata(); }); !done) {
     return done;
   }
   if (auto done = loop.every(config.interval, [&] { pipeline.close_window(); }); !done) {

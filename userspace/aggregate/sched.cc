@@ -135,7 +135,10 @@ void merge_into(SchedRow& into, const SchedRow& from) {
   into.preempted_ns += from.preempted_ns;
   into.run_queue.merge(from.run_queue);
   for (const PreemptedBy& by : from.preempted_by) {
-    const auto same = [&](const PreemptedBy& other) { return other.unit == by.unit; };
+    const auto same = [&](const PreemptedBy& other) {
+      return other.unit.has_value() == by.unit.has_value() &&
+             (!by.unit || (other.unit->kind == by.unit->kind && other.unit->id == by.unit->id));
+    };
     const auto found = std::find_if(into.preempted_by.begin(), into.preempted_by.end(), same);
     if (found == into.preempted_by.end()) {
       into.preempted_by.push_back(by);

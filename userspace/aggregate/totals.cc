@@ -50,6 +50,9 @@ void Totals::add_sched(const SchedRow& row) {
     }
     found = sched_.try_emplace(fresh_key, std::move(fresh)).first;
   }
+  if (found->first == key) {
+    found->second.unit.name = row.unit.name;  // which may have become known since
+  }
   // The threads of two windows are mostly the same ones: of the run it is the most in one window.
   const std::uint64_t threads = std::max(found->second.threads, row.threads);
   merge_into(found->second, row);

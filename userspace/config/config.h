@@ -57,6 +57,8 @@ struct Config {
   Streams streams;
   std::chrono::nanoseconds slow_exit{0};  // 0: off
   Filters filters;
+  // Keys of the labels of containers that records of units carry.
+  std::vector<std::string> labels;
   std::uint32_t top = 10;  // rows per table section; 0: all
   SortKey sort = SortKey::time;
   int verbosity = 0;  // -1 quiet, 0, 1 verbose, 2 and more: debug

@@ -247,6 +247,11 @@ constexpr Option table[] = {
      "buffer for streamed events, a power of two such\nas 4M (default: chosen from what is streamed)",
      set_ring, nullptr},
 
+    {"label", 0, "KEY", for_run, true, true, Section::tracing,
+     "carry this label of containers in the records of\nunits",
+     [](Draft& draft, std::string_view value) { return append(value, draft.config.labels); },
+     [](Draft& draft) { draft.config.labels.clear(); }},
+
     {"exit-histograms", 0, "N", for_run, true, false, Section::tracing,
      "pairs of vCPU and exit reason that are told apart\nat a time, 1 KiB each (default: 4096)",
      [](Draft& draft, std::string_view value) {

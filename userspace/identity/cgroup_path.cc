@@ -292,6 +292,13 @@ class Walk {
         return found;
       }
     }
+    // `/lxc/web`: LXC before 4.0, and Proxmox VE. Only at the root or in such a container: anybody may call a
+    // cgroup `lxc`.
+    constexpr std::string_view lxc = "/lxc/";
+    const bool is_below_lxc = path_.starts_with(lxc) && component.data() == path_.data() + lxc.size();
+    if (!component.empty() && (is_below_lxc || (parent_ == "lxc" && unit_.runtime == "lxc"))) {
+      return container("lxc", component);
+    }
     if (auto found = prefixed_container(component)) {
       return found;
     }

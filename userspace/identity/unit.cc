@@ -51,6 +51,8 @@ const char* to_string(UnitState state) {
       return "found";
     case UnitState::stopped:
       return "stopped";
+    case UnitState::updated:
+      return "updated";
   }
   return "?";
 }

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "event/record.h"
 
@@ -55,7 +57,22 @@ struct Vm {
   std::optional<VmScope> scope = {};  // empty: nobody's, such as a plain cgroup
 };
 
-enum class UnitState { created, started, found, stopped };
+// What a container's runtime has written down of it, and of a pod what those of its containers have. Empty:
+// not known.
+struct Metadata {
+  std::string runtime = {};    // docker, containerd, crio, podman, runc, crun
+  std::string container = {};  // its name; in a pod, the one within the pod
+  std::string image = {};      // as it was asked for: `nginx:1.25`
+  std::string pod_name = {};
+  std::string pod_namespace = {};
+  std::string pod_uid = {};
+  std::vector<std::pair<std::string, std::string>> labels = {};  // those asked for that it has, key and value
+  friend bool operator==(const Metadata&, const Metadata&) = default;
+};
+
+// `updated` is what a report says when more became known of a unit than was reported before; no unit stays in
+// that state.
+enum class UnitState { created, started, found, stopped, updated };
 const char* to_string(UnitState state);
 
 // A unit with its boundary. The namespaces are those of its first program (`started`, `found`) and empty
@@ -66,6 +83,8 @@ struct Unit {
   std::uint64_t cgroup_id = 0;
   std::string cgroup_path;
   event::NamespaceSet namespaces;
+  Metadata metadata = {};
+  std::optional<UnitRef> parent = {};  // in reports: the next unit around it that is not the host's own
 };
 
 }  // namespace isoscope::identity

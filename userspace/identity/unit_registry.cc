@@ -152,7 +152,8 @@ Unit* UnitRegistry::make_unit(std::uint64_t cgroup_id) {
             .state = says_little ? UnitState::started : UnitState::created,
             .cgroup_id = cgroup_id,
             .cgroup_path = *path,
-            .namespaces = {}};
+            .namespaces = {},
+            .metadata = {.runtime = identity->runtime, .pod_uid = identity->pod}};
   return &(units_[cgroup_id] = std::move(unit));
 }
 
@@ -309,6 +310,7 @@ void UnitRegistry::put_into_cgroup(Vm& vm, std::uint64_t cgroup_id) const {
       says_little && unit != nullptr && unit->ref.kind == UnitKind::container) {
     vm.scope = VmScope{VmScopeKind::container, unit->ref.id, unit->ref.name};
   }
+  name_scope(vm);
   if (vm.scope && is_for_one_vm(vm.scope->kind) && vm.name == name_by_pid(vm.pid)) {
     vm.name = vm.scope->name;
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -68,6 +69,10 @@ class UnitRegistry {
   // The last thread of a VMM has ended.
   std::vector<Unit> forget_process(std::uint32_t pid);
 
+  // What a runtime's files say of the container with this cgroup; its name is that of the unit from then on.
+  // The pod around it is told by it, too. Returns what became known, as `updated`.
+  std::vector<Unit> describe(std::uint64_t cgroup_id, const Metadata& metadata);
+
   // At the end of each window, after its counters were named: forgets what ended two windows ago.
   void expire();
 
@@ -80,6 +85,10 @@ class UnitRegistry {
 
   // The VM that a process runs; `pid:NNN` if no vCPU of it was seen.
   UnitRef ref_of_vm(std::uint32_t pid) const;
+  // The unit whose own cgroup this is; null: none.
+  const Unit* find_unit(std::uint64_t cgroup_id) const;
+  // The next container, pod, VM or service around a unit; null: there is none.
+  const Unit* parent_of(const Unit& unit) const;
 
   // The unit that answers for what a task does. A container that has not started is still in the hands of its
   // runtime, which belongs to the unit around it. A VMM in no container is its VM.
@@ -126,6 +135,8 @@ class UnitRegistry {
   const event::NamespaceSet& boundary_around(const Unit& unit) const;
   std::uint64_t owner_id(const Unit& unit) const;
   void put_into_cgroup(Vm& vm, std::uint64_t cgroup_id) const;
+  void name_scope(Vm& vm) const;
+  std::optional<Unit> tell(Unit& unit, const Metadata& metadata, const std::string& name);
 
   struct Members;
   Members group(const std::vector<ProcessInfo>& processes) const;

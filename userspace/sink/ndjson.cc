@@ -52,6 +52,30 @@ void add_cgroup(Json& json, std::uint64_t id, std::string_view path) {
   object.text("path", path);
 }
 
+// Members whose value is not known are left out.
+void add_metadata(Json& json, JsonObject& object, const identity::Metadata& metadata) {
+  const auto add = [](JsonObject& to, std::string_view name, const std::string& value) {
+    if (!value.empty()) {
+      to.text(name, value);
+    }
+  };
+  add(object, "runtime", metadata.runtime);
+  add(object, "container", metadata.container);
+  add(object, "image", metadata.image);
+  if (!metadata.pod_uid.empty() || !metadata.pod_name.empty()) {
+    JsonObject pod(json, "pod");
+    add(pod, "uid", metadata.pod_uid);
+    add(pod, "name", metadata.pod_name);
+    add(pod, "namespace", metadata.pod_namespace);
+  }
+  if (!metadata.labels.empty()) {
+    JsonObject labels(json, "labels");
+    for (const auto& [key, value] : metadata.labels) {
+      labels.text(key, value);
+    }
+  }
+}
+
 void add_vm(Json& json, const identity::Vm& vm) {
   JsonObject object(json, "vm");
   object.text("id", vm.id);
@@ -357,6 +381,10 @@ void NdjsonSink::add(const UnitReport& report) {
     object.text("state", identity::to_string(report.unit.state));
     add_unit_ref(json_, "unit", report.unit.ref);
     add_cgroup(json_, report.unit.cgroup_id, report.unit.cgroup_path);
+    if (report.unit.parent) {
+      add_unit_ref(json_, "parent", *report.unit.parent);
+    }
+    add_metadata(json_, object, report.unit.metadata);
     JsonObject namespaces(json_, "namespaces");
     for (std::size_t i = 0; i < event::namespace_types; ++i) {
       if (report.unit.namespaces.inum[i] != 0) {

@@ -104,6 +104,12 @@ std::string describe(const UnitReport& report) {
     const std::size_t width = unit.ref.kind == identity::UnitKind::container ? id_width : name_width;
     text += fmt::format(", id {}", base::printable(std::string_view(unit.ref.id).substr(0, width)));
   }
+  if (!unit.metadata.image.empty()) {
+    text += fmt::format(", image {}", name_of(unit.metadata.image, path_width));
+  }
+  if (unit.parent) {
+    text += fmt::format(", in {}", unit_label(*unit.parent));
+  }
   if (!unit.cgroup_path.empty()) {
     text += fmt::format(", cgroup {}", name_of(unit.cgroup_path, path_width));
   }

@@ -27,6 +27,9 @@ for state in started stopped; do
         'select(.type == "unit" and .unit.kind == "container" and .state == $state) | .unit.name' | sort | uniq -c |
         awk '{ print $1, $2 }' | paste -sd' ')"
 done
+expect_equal "runtimes, by their own files" '3 crun-box crun 3 runc-box runc' "$(query \
+    'select(.type == "unit" and .state == "stopped") | "\(.container) \(.runtime)"' | sort | uniq -c |
+    awk '{ print $1, $2, $3 }' | paste -sd' ')"
 [ "$(query 'select(.type == "crossing" and .direction == "enter") | .seq' | wc -l)" -ge 6 ] ||
     fail "executing into containers was not seen as entering them"
 expect_ledger_closed
