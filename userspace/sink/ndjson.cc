@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "event/reason.h"
+#include "sink/ndjson_resources.h"
 #include "sink/text.h"
 
 namespace isoscope::sink {
@@ -261,6 +262,13 @@ void NdjsonSink::add(const aggregate::Snapshot& window) {
         switches.number("involuntary", row.involuntary);
       }
       object.number("on_cpu_ns", row.on_cpu_ns);
+    });
+  }
+  for (const aggregate::ResourcesRow& row : window.resources) {
+    line("unit_resources", window.end_mono_ns, [&](JsonObject& object) {
+      add_window(json_, window);
+      add_unit_ref(json_, "unit", row.unit);
+      add_resources(json_, object, row);
     });
   }
   add_ledger(window, false);
