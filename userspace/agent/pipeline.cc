@@ -149,6 +149,7 @@ Result<Ok> Pipeline::take_stock() {
     return processes.error();
   }
   report_units(registry_->adopt(*processes, base::boottime_ns()), base::monotonic_ns());
+  resources_.start(*registry_, *filter_);
   return Ok{};
 }
 
@@ -379,6 +380,7 @@ std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns) {
     if (change.cgroup_id != 0) {
       report_units(registry_->learn(change.cgroup_id, now_ns), now_ns);
       unit = registry_->ref_of_cgroup(change.cgroup_id);
+      resources_.ran(change.cgroup_id, change.on_cpu_ns);
     }
     if (!filter_->passes({&unit, nullptr, path_of(change.cgroup_id), 0})) {
       continue;
@@ -418,12 +420,14 @@ void Pipeline::close_window() {
   window.end_mono_ns = base::monotonic_ns();
   window.vm_exits = close_exits(window.end_mono_ns);
   window.sched = close_sched(window.end_mono_ns);
+  window.resources = resources_.close(*registry_, *filter_, window.start_mono_ns);
   std::uint64_t write_errors = 0;
   for (const auto& sink : sinks_) {
     write_errors += sink->output().write_errors();
   }
   window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
   window.ledger.maps = std::exchange(maps_, {});
+  window.ledger.causes.push_back({"resource_units_full", resources_.left_out()});
   probe_.begin_window(++window_);
   window_start_ns_ = window.end_mono_ns;
   if (has_table_) {
