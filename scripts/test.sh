@@ -43,7 +43,7 @@ fi
 
 readonly logs=$PWD/build/test
 # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
-readonly scenarios_two_cpus=(small_guest nested reasons split switches escape containers names ends flood kvm_modules)
+readonly scenarios_two_cpus=(small_guest nested reasons split switches escape containers names ends flood kvm_modules resources)
 readonly scenarios_one_cpu=(linux_guest)
 # Two that take long and do not hang on the kernel, each on one of them: the labs run side by side.
 readonly scenarios_two_cpus_6_1=(lifetimes)

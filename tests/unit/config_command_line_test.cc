@@ -137,6 +137,14 @@ TEST(CommandLine, EventsAddUp) {
   EXPECT_TRUE(streams.exits && streams.switches && streams.cgroups && streams.crossings);
 }
 
+TEST(CommandLine, BottleneckThresholdsAddUp) {
+  EXPECT_EQ(good({"run"}).bottleneck, (BottleneckThresholds{0.10, 0.05, 0.10}));
+  EXPECT_EQ(good({"run", "--bottleneck", "cpu=25%,io=1.5%"}).bottleneck,
+            (BottleneckThresholds{0.25, 0.05, 0.015}));
+  EXPECT_EQ(good({"run", "--bottleneck", "cpu=25%", "--bottleneck", "memory=100%,cpu=30%"}).bottleneck,
+            (BottleneckThresholds{0.3, 1, 0.10}));
+}
+
 TEST(CommandLine, CgroupPathsMayNameTheMount) {
   const auto& cgroups = good({"run", "--cgroup", "/sys/fs/cgroup/a.slice", "--cgroup", "/sys/fs/cgroup",
                               "--cgroup", "/sys/fs/cgroups", "--cgroup", "/"})

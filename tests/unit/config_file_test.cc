@@ -86,6 +86,16 @@ TEST(File, NothingButCommentsIsFine) {
   }
 }
 
+TEST(File, BottleneckThresholdsAreAMapOrAList) {
+  for (const char* text : {"bottleneck: {cpu: 25%, memory: 2.5%}\n", "bottleneck: [cpu=25%, memory=2.5%]\n",
+                           "bottleneck: cpu=25%,memory=2.5%\n"}) {
+    Draft draft;
+    const auto read = read_text("t", text, draft);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(draft.config.bottleneck, (BottleneckThresholds{0.25, 0.025, 0.10})) << text;
+  }
+}
+
 struct Malformed {
   const char* text;
   const char* place;    // how the message begins
@@ -138,6 +148,13 @@ TEST(MalformedFile, Values) {
       {"format: ndjosn\n", "f.yaml:1:9: ", "did you mean ndjson?"},
       {"events: [exits, swiches]\n", "f.yaml:1:17: ", "did you mean switches?"},
       {"pid: [1, x]\n", "f.yaml:1:10: ", "pid: \"x\" is not a whole number from 1 to 4194304"},
+      {"bottleneck: {cpu: 10}\n", "f.yaml:1:19: ", "bottleneck: \"cpu=10\" is not a share: a number with %"},
+      {"bottleneck: {cpus: 10%}\n", "f.yaml:1:20: ", "is not one of cpu, memory, io; did you mean cpu?"},
+      {"bottleneck: {cpu: [1%]}\n",
+       "f.yaml:1:19: ", "bottleneck: expected a value or a list of values, found a list"},
+      {"bottleneck: {cpu: }\n",
+       "f.yaml:1:", "bottleneck: expected a value or a list of values, found nothing"},
+      {"bottleneck: 10%\n", "f.yaml:1:13: ", "bottleneck: \"10%\" has no threshold: such as cpu=10%"},
       {"data-ring: 3M\n", "f.yaml:1:12: ", "data-ring: \"3M\" does not fit"}};
   for (const Malformed& bad : all) {
     expect_refused(bad);

@@ -156,6 +156,16 @@ TEST(Vcpus, OneOrARange) {
   }
 }
 
+TEST(Share, IsAPercentage) {
+  EXPECT_DOUBLE_EQ(*parse_share("10%"), 0.1);
+  EXPECT_DOUBLE_EQ(*parse_share("2.5%"), 0.025);
+  EXPECT_DOUBLE_EQ(*parse_share("100%"), 1);
+  for (const char* text : {"", "%", "10", "10 %", "0%", "0.0%", "100.1%", "-1%", ".5%", "5.%", "1e1%", "inf%",
+                           "nan%", "10%%", "10%x"}) {
+    EXPECT_FALSE(parse_share(text)) << text;
+  }
+}
+
 TEST(Reasons, AreNamesGlobsOrNumbers) {
   const std::vector<std::string_view> names = {"npf", "hlt",           "DE excp",
                                                "HLT", "EPT_VIOLATION", "EPT_VIOLATION (failed entry)"};

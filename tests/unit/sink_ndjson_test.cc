@@ -61,7 +61,7 @@ TEST(Ndjson, EveryRecordHasTheCommonMembers) {
     EXPECT_STREQ(record["host"]["name"].GetString(), "node1");
     EXPECT_STREQ(record["host"]["boot_id"].GetString(), samples::host.boot_id.c_str());
   }
-  EXPECT_EQ(seq, samples::streamed().size() + 7 + 4 + 1 + 1)
+  EXPECT_EQ(seq, samples::streamed().size() + 7 + 4 + 3 + 1 + 1)
       << "rows of the window, its ledger, the final ledger";
 }
 
@@ -76,7 +76,7 @@ TEST(Ndjson, TimesAreWallClockAndMonotonic) {
 
 TEST(Ndjson, ExitsCarryTheirDistribution) {
   const auto records = parsed({samples::window()});
-  ASSERT_EQ(records.size(), 12U);
+  ASSERT_EQ(records.size(), 15U);
   const rapidjson::Document& npf = records[0];
   EXPECT_STREQ(npf["type"].GetString(), "vm_exits");
   EXPECT_STREQ(npf["isa"].GetString(), "svm");
@@ -125,6 +125,33 @@ TEST(Ndjson, WhatIsNotKnownIsNull) {
     EXPECT_TRUE(other[name].IsNull()) << name;
   }
   EXPECT_EQ(other["hist"]["counts"].Size(), 0U);
+}
+
+TEST(Ndjson, WhatAUnitUsedAndWhatIsNotKnownIsAbsent) {
+  const auto records = parsed({samples::window()});
+  const rapidjson::Document& box = records[11];
+  EXPECT_STREQ(box["type"].GetString(), "unit_resources");
+  EXPECT_STREQ(box["unit"]["name"].GetString(), "alpha");
+  EXPECT_STREQ(box["cgroup"]["id"].GetString(), "18446744073709551615") << "64 bits, as a string";
+  EXPECT_EQ(box["cpu"]["usage_ns"].GetUint64(), 1'000'000'000U);
+  EXPECT_DOUBLE_EQ(box["cpu"]["limit_cpus"].GetDouble(), 0.2);
+  EXPECT_EQ(box["cpu"]["throttled_ns"].GetUint64(), 4'000'000'000U);
+  EXPECT_EQ(box["pressure"]["cpu"]["some_ns"].GetUint64(), 4'001'000'000U);
+  EXPECT_DOUBLE_EQ(box["pressure"]["cpu"]["some_share"].GetDouble(), 0.8002);
+  EXPECT_EQ(box["memory"]["limit_bytes"].GetUint64(), 268'435'456U);
+  EXPECT_TRUE(box["memory"]["high_bytes"].IsNull()) << "there is no limit";
+  EXPECT_EQ(box["io"]["written_bytes"].GetUint64(), 4'194'304U);
+  EXPECT_EQ(box["network"]["namespace"].GetUint(), 4026532301U);
+  EXPECT_STREQ(box["bottleneck"].GetString(), "cpu");
+  const rapidjson::Document& machine = records[10];
+  EXPECT_FALSE(machine["cpu"].HasMember("throttled_ns"));
+  EXPECT_FALSE(machine["memory"].HasMember("peak_bytes"));
+  EXPECT_FALSE(machine.HasMember("network"));
+  const rapidjson::Document& little = records[12];
+  EXPECT_TRUE(little["cpu"]["limit_cpus"].IsNull());
+  for (const char* name : {"pressure", "memory", "io", "network", "efficiency", "bottleneck"}) {
+    EXPECT_FALSE(little.HasMember(name)) << name;
+  }
 }
 
 TEST(Ndjson, AVmHasTheCgroupOfItsVmmAndWhoseThatIs) {
@@ -209,12 +236,12 @@ TEST(Ndjson, SchedulingOfAUnit) {
 TEST(Ndjson, OnlyTheLastLedgerIsFinal) {
   const aggregate::Snapshot end = samples::summary();
   const auto records = parsed({samples::window()}, &end);
-  ASSERT_EQ(records.size(), 13U);
-  EXPECT_FALSE(records[11]["final"].GetBool());
-  EXPECT_EQ(records[11]["window"]["number"].GetUint64(), 3U);
-  EXPECT_TRUE(records[12]["final"].GetBool());
-  EXPECT_EQ(records[11]["classes"]["security"]["handled"].GetUint64(), 12U);
-  EXPECT_EQ(records[11]["causes"]["task_full"].GetUint64(), 0U);
+  ASSERT_EQ(records.size(), 16U);
+  EXPECT_FALSE(records[14]["final"].GetBool());
+  EXPECT_EQ(records[14]["window"]["number"].GetUint64(), 3U);
+  EXPECT_TRUE(records[15]["final"].GetBool());
+  EXPECT_EQ(records[14]["classes"]["security"]["handled"].GetUint64(), 12U);
+  EXPECT_EQ(records[14]["causes"]["task_full"].GetUint64(), 0U);
 }
 
 TEST(Ndjson, BytesThatAreNotUtf8BecomeReplacements) {

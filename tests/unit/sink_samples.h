@@ -89,6 +89,48 @@ inline aggregate::Ledger quiet_ledger() {
   return ledger;
 }
 
+// The host, a container that is throttled, and a service of which hardly anything is known.
+inline std::vector<aggregate::ResourcesRow> resources() {
+  aggregate::ResourcesRow machine;
+  machine.unit = host_unit;
+  machine.cgroup_id = 1;
+  machine.cgroup_path = "/";
+  machine.span_ns = 5'000'000'000;
+  machine.cpu = {7'500'000'000, 5'000'000'000, 2'500'000'000, std::nullopt};
+  machine.cpu_pressure = {250'000'000, 0};
+  machine.memory_pressure = {0, 0};
+  machine.io_pressure = {100'000'000, 40'000'000};
+  machine.memory_current = 3'221'225'472;
+  machine.limits.memory_max = 8'589'934'592;
+  machine.efficiency = 0.952381;
+  machine.bottleneck = aggregate::Bottleneck::none;
+
+  aggregate::ResourcesRow box = machine;
+  box.unit = alpha;
+  box.cgroup_id = 18'446'744'073'709'551'615U;
+  box.cgroup_path = "/system.slice/docker-4f5e.scope";
+  box.cpu = {1'000'000'000, 900'000'000, 100'000'000, identity::Throttling{50, 49, 4'000'000'000}};
+  box.cpu_pressure = {4'001'000'000, 3'999'000'000};
+  box.memory_pressure = {50'000'000, 0};
+  box.memory_current = 67'108'864;
+  box.memory_peak = 134'217'728;
+  box.memory_events = {12, 1};
+  box.io = {1'048'576, 4'194'304, 16, 64};
+  box.network = {4026532301, 2'000'000, 150'000, 1'500, 1'200};
+  box.limits = {200'000, 268'435'456, identity::no_limit};
+  box.efficiency = 0.2;
+  box.bottleneck = aggregate::Bottleneck::cpu;
+
+  aggregate::ResourcesRow little;
+  little.unit = ssh;
+  little.cgroup_id = 77;
+  little.cgroup_path = ssh.id;
+  little.span_ns = 15'000'000'000;
+  little.cpu = {40'000, 30'000, 10'000, std::nullopt};
+  little.limits.cpu_millionths = identity::no_limit;
+  return {machine, box, little};
+}
+
 // Two VMs (vCPUs, halts, a reason without a name, an unfinished exit, the row of others) and three units.
 inline aggregate::Snapshot window() {
   aggregate::Snapshot snapshot;
@@ -127,6 +169,7 @@ inline aggregate::Snapshot window() {
   snapshot.sched[3].steal_ns = 30'900'000;
   snapshot.sched[3].preempted_ns = 700'000'000;
   snapshot.sched[3].preempted_by = {{alpha, 40, 650'000'000}, {host_unit, 3, 50'000'000}};
+  snapshot.resources = resources();
   snapshot.ledger = quiet_ledger();
   return snapshot;
 }

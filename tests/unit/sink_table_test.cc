@@ -78,6 +78,14 @@ TEST(Table, FitsAHundredColumns) {
     row.voluntary = 999'999'999;
     row.on_cpu_ns = 3'000'000'000'000'000;
   }
+  for (auto& row : window.resources) {
+    row.unit.name = std::string(300, 'r');
+    row.cpu->usage_ns = 512 * row.span_ns;
+    row.cpu->throttling = identity::Throttling{1, 1, 3'000'000'000'000'000};
+    row.cpu_pressure = row.memory_pressure = row.io_pressure = identity::Pressure{row.span_ns * 2, 0};
+    row.memory_current = 1'020U << 20;
+    row.bottleneck = aggregate::Bottleneck::memory;
+  }
   for (auto& row : window.ledger.classes) {
     row = {row.name, 999'999'999, 899'999'999, 100'000'000};
   }
@@ -101,6 +109,22 @@ TEST(Table, TimeLostLeavesHaltsOut) {
 TEST(Table, WhatIsNotKnownIsADash) {
   EXPECT_THAT(table({samples::window()}),
               testing::ContainsRegex("\n  other +9 +1.8 +24.0 us +24.3 % +- +- +- +kernel\n"));
+}
+
+TEST(Table, ResourcesByUseOfTheProcessor) {
+  aggregate::Snapshot window = samples::window();
+  const std::string text = table({window});
+  EXPECT_THAT(
+      text, testing::ContainsRegex("\nUNIT, all in it .*bottleneck\nhost .*\ncontainer alpha .*\nservice "));
+  EXPECT_THAT(text, testing::ContainsRegex("\ncontainer alpha +0.20 +4.00 s +80/1/2 +64.0 MiB +5.00 MiB "
+                                           "+2.05 MiB +cpu\n"))
+      << text;
+  EXPECT_THAT(text, testing::ContainsRegex("\nservice +ssh.service +0.00 +- +-/-/- +- +- +- +-\n"));
+  EXPECT_TRUE(in_order(table({window}, nullptr, with(config::SortKey::name)),
+                       {"UNIT, all", "container alpha", "host", "service"}));
+  EXPECT_THAT(table({window}, nullptr, with(config::SortKey::time, 2)), HasSubstr("\n(1 more)\n"));
+  window.resources.clear();
+  EXPECT_THAT(table({window}), HasSubstr("\nno resources of units\n"));
 }
 
 TEST(Table, SortsVmsAndReasons) {

@@ -52,6 +52,16 @@ TEST(SinkText, CountsHaveSeparatorsThenSi) {
   EXPECT_EQ(human_count(18'446'744'073'709'551'615U), "18.4 E");
 }
 
+TEST(SinkText, BytesAreBinary) {
+  EXPECT_EQ(human_bytes(0), "0 B");
+  EXPECT_EQ(human_bytes(999), "999 B");
+  EXPECT_EQ(human_bytes(1'000), "0.98 KiB");
+  EXPECT_EQ(human_bytes(1'024), "1.00 KiB");
+  EXPECT_EQ(human_bytes(64U << 20), "64.0 MiB");
+  EXPECT_EQ(human_bytes(1'010U << 20), "0.99 GiB");
+  EXPECT_EQ(human_bytes(18'446'744'073'709'551'615U), "16 EiB");
+}
+
 TEST(SinkText, SharesOfSomethingOrNothing) {
   EXPECT_EQ(human_share(1, 3), "33.3 %");
   EXPECT_EQ(human_share(1, 1), "100.0 %");

@@ -151,6 +151,7 @@ Result<Ok> Pipeline::take_stock() {
     return processes.error();
   }
   report_units(registry_->adopt(*processes, base::boottime_ns()), base::monotonic_ns());
+  resources_.start(*registry_, *filter_);
   return Ok{};
 }
 
@@ -411,8 +412,14 @@ std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns,
   maps_.push_back({"preemptions", reading.preemptions.size(), probe_.capacities().preemptions});
   std::vector<aggregate::AccountChange> changes = sched_windows_.close(reading, window_start_ns_);
   for (const aggregate::AccountChange& change : changes) {
-    if (change.account != 0 && !aggregate::vmm_of_account(change.account)) {
-      report_units(registry_->learn(change.account, now_ns), now_ns);
+    std::uint64_t cgroup_id = change.account;
+    if (const auto vmm = aggregate::vmm_of_account(change.account)) {
+      cgroup_id = vm_of(*vmm).cgroup_id;
+    } else if (cgroup_id != 0) {
+      report_units(registry_->learn(cgroup_id, now_ns), now_ns);
+    }
+    if (cgroup_id != 0) {
+      resources_.ran(cgroup_id, change.on_cpu_ns);
     }
   }
   std::erase_if(changes, [this](const auto& change) { return !passes(change.account); });
@@ -447,12 +454,14 @@ void Pipeline::close_window() {
   window.end_mono_ns = base::monotonic_ns();
   window.vm_exits = close_exits(window.end_mono_ns);
   window.sched = close_sched(window.end_mono_ns, window.vm_exits);
+  window.resources = resources_.close(*registry_, *filter_, window.start_mono_ns);
   std::uint64_t write_errors = 0;
   for (const auto& sink : sinks_) {
     write_errors += sink->output().write_errors();
   }
   window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
   window.ledger.maps = std::exchange(maps_, {});
+  window.ledger.causes.push_back({"resource_units_full", resources_.left_out()});
   probe_.begin_window(++window_);
   window_start_ns_ = window.end_mono_ns;
   if (has_table_) {

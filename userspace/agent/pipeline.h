@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/filter.h"
+#include "agent/resource_watch.h"
 #include "aggregate/exits.h"
 #include "aggregate/ledger.h"
 #include "aggregate/sched.h"
@@ -57,7 +58,11 @@ class Pipeline {
   bool all_outputs_closed() const;
 
  private:
-  Pipeline(const config::Config& config, probe::Probe probe) : config_(config), probe_(std::move(probe)) {}
+  Pipeline(const config::Config& config, probe::Probe probe)
+      : config_(config),
+        probe_(std::move(probe)),
+        resources_(config.bottleneck),
+        totals_(aggregate::Totals::usual_capacity, config.bottleneck) {}
 
   base::Result<base::Ok> take_stock();
 
@@ -98,6 +103,7 @@ class Pipeline {
   std::optional<identity::UnitEnrichment> enrichment_;
   aggregate::ExitWindows exit_windows_;
   aggregate::SchedWindows sched_windows_;
+  ResourceWatch resources_;
   aggregate::LedgerBook ledger_;
   aggregate::Totals totals_;
   bool has_table_ = false;                          // the one output that shows the sums of the run

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "aggregate/histogram.h"
+#include "aggregate/resource_row.h"
 #include "event/record.h"
 #include "identity/unit.h"
 
@@ -92,6 +93,7 @@ struct Snapshot {
   std::uint64_t end_mono_ns = 0;
   std::vector<VmExitsRow> vm_exits;
   std::vector<SchedRow> sched;
+  std::vector<ResourcesRow> resources;
   Ledger ledger;
 };
 

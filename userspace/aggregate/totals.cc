@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "aggregate/resources.h"
 #include "aggregate/sched.h"
 
 namespace isoscope::aggregate {
@@ -65,6 +66,16 @@ void Totals::add_sched(const SchedRow& row) {
   preemptors.resize(std::min(preemptors.size(), 4 * most_preemptors));
 }
 
+// Units inside of one another are in each other's figures: a row of others would count them twice, so that
+// those beyond the capacity are left out.
+void Totals::add_resources(const ResourcesRow& row) {
+  if (const auto found = resources_.find(row.unit.id); found != resources_.end()) {
+    merge(found->second, row, thresholds_);
+  } else if (resources_.size() < capacity_) {
+    resources_.emplace(row.unit.id, row);
+  }
+}
+
 void Totals::add_ledger(const Ledger& window) {
   Ledger& sum = total_.ledger;
   if (sum.classes.empty()) {
@@ -98,6 +109,9 @@ void Totals::add(const Snapshot& window) {
   for (const SchedRow& row : window.sched) {
     add_sched(row);
   }
+  for (const ResourcesRow& row : window.resources) {
+    add_resources(row);
+  }
 }
 
 void Totals::add_ledger_of(const Snapshot& window) {
@@ -116,6 +130,9 @@ Snapshot Totals::summary() const {
   }
   for (const auto& [key, row] : sched_) {
     out.sched.push_back(row);
+  }
+  for (const auto& [key, row] : resources_) {
+    out.resources.push_back(row);
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "aggregate/snapshot.h"
+#include "config/config.h"
 
 namespace isoscope::aggregate {
 
@@ -15,7 +16,10 @@ namespace isoscope::aggregate {
 // merged into one row named `other`.
 class Totals {
  public:
-  explicit Totals(std::size_t capacity = 2000) : capacity_(capacity) {}
+  static constexpr std::size_t usual_capacity = 2000;
+
+  explicit Totals(std::size_t capacity = usual_capacity, const config::BottleneckThresholds& thresholds = {})
+      : capacity_(capacity), thresholds_(thresholds) {}
 
   void add(const Snapshot& window);
   // Without its rows, where nobody will ask for them: memory then does not grow with the VMs that came by.
@@ -28,13 +32,16 @@ class Totals {
 
   void add_exits(const VmExitsRow& row);
   void add_sched(const SchedRow& row);
+  void add_resources(const ResourcesRow& row);
   void add_ledger(const Ledger& window);
 
   std::size_t capacity_;
+  config::BottleneckThresholds thresholds_;
   Snapshot total_;
   bool begun_ = false;
   std::map<ExitKey, VmExitsRow> exits_;
   std::map<std::string, SchedRow> sched_;
+  std::map<std::string, ResourcesRow> resources_;
 };
 
 }  // namespace isoscope::aggregate

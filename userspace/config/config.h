@@ -44,6 +44,17 @@ struct Filters {
   std::vector<std::string> reason;     // of VM exits: name, glob or number; there is such a reason
 };
 
+// The share of the time, above 0 and up to 1, that a unit's tasks may wait for a resource before it is called
+// their bottleneck. On a shared machine to wait for a processor or a disk is nothing unusual: a tenth is
+// where it shows. Waiting for memory is work done twice (reclaim, reading pages again that were dropped), and
+// grows by leaps: half of that. 1 never calls a resource one.
+struct BottleneckThresholds {
+  double cpu = 0.10;
+  double memory = 0.05;
+  double io = 0.10;
+  friend bool operator==(const BottleneckThresholds&, const BottleneckThresholds&) = default;
+};
+
 enum class Command { run, check, version, help };
 
 // Everything the program was told, checked and complete.
@@ -59,6 +70,7 @@ struct Config {
   Filters filters;
   // Keys of the labels of containers that records of units carry.
   std::vector<std::string> labels;
+  BottleneckThresholds bottleneck;
   std::uint32_t top = 10;  // rows per table section; 0: all
   SortKey sort = SortKey::time;
   int verbosity = 0;  // -1 quiet, 0, 1 verbose, 2 and more: debug

@@ -79,6 +79,18 @@ Result<Ok> apply_scalar(const std::string& name, const Option& option, const Yam
 }
 
 Result<Ok> apply_key(const std::string& name, const Option& option, const YamlNode& node, Draft& draft) {
+  if (option.named && node.kind == Kind::map) {
+    for (std::size_t i = 0; i < node.keys.size(); ++i) {
+      YamlNode item = node.items[i];
+      if (item.kind == Kind::scalar && !item.scalar.empty()) {
+        item.scalar = fmt::format("{}={}", node.keys[i].first, item.scalar);
+      }
+      if (Result<Ok> applied = apply_scalar(name, option, item, draft); !applied) {
+        return applied;
+      }
+    }
+    return Ok{};
+  }
   if (!option.repeatable || node.kind != Kind::list) {
     return apply_scalar(name, option, node, draft);
   }

@@ -120,6 +120,25 @@ Result<Ok> set_events(Draft& draft, std::string_view value) {
   });
 }
 
+Result<Ok> set_bottleneck(Draft& draft, std::string_view value) {
+  BottleneckThresholds& thresholds = draft.config.bottleneck;
+  const std::vector<std::pair<std::string_view, double BottleneckThresholds::*>> resources = {
+      {"cpu", &BottleneckThresholds::cpu},
+      {"memory", &BottleneckThresholds::memory},
+      {"io", &BottleneckThresholds::io}};
+  return for_each_item(value, [&](std::string_view item) -> Result<Ok> {
+    const std::size_t equals = item.find('=');
+    if (equals == std::string_view::npos) {
+      return value_error("has no threshold: such as cpu=10%");
+    }
+    Result<double BottleneckThresholds::*> resource = parse_choice(item.substr(0, equals), resources);
+    if (!resource) {
+      return std::move(resource.error());
+    }
+    return store(parse_share(item.substr(equals + 1)), thresholds.*(*resource));
+  });
+}
+
 Result<Ok> add_cgroup(Draft& draft, std::string_view value) {
   if (value == cgroup_mount || value.starts_with(std::string(cgroup_mount) + "/")) {
     value.remove_prefix(cgroup_mount.size());
@@ -264,6 +283,11 @@ constexpr Option table[] = {
        constexpr std::uint32_t most = 1U << 20;
        return store(parse_number(value, 1, most), draft.config.accounts);
      }, nullptr},
+
+    {"bottleneck", 0, "LIST", for_run, true, true, Section::tracing,
+     "share of the time that a unit may wait for a\nresource before it is its bottleneck\n"
+     "(default: cpu=10%,memory=5%,io=10%)",
+     set_bottleneck, nullptr, true},
 
     {"vm", 0, "NAME", for_run, true, true, Section::filters,
      "VMs with this name, uuid or pid:NNN; a glob",

@@ -40,6 +40,7 @@ struct Option {
   base::Result<base::Ok> (*apply)(Draft&, std::string_view value);
   // Drops what a source of lower rank gave; nullptr where apply overwrites it anyway.
   void (*reset)(Draft&);
+  bool named = false;  // values are NAME=VALUE: a map in the file
 };
 
 std::span<const Option> options();

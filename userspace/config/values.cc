@@ -154,6 +154,21 @@ Result<std::uint32_t> parse_number(std::string_view text, std::uint32_t least, s
   return value;
 }
 
+Result<double> parse_share(std::string_view text) {
+  const Digits parts = split(text);
+  // Digits alone: from_chars would take `inf` and `1e3`.
+  const std::size_t length = parts.whole.size() + (parts.has_point ? 1 + parts.fraction.size() : 0);
+  double percent = 0;
+  if (parts.whole.empty() || (parts.has_point && parts.fraction.empty()) || parts.unit != "%") {
+    return value_error("is not a share: a number with %, such as 10% or 2.5%");
+  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + length, percent);
+  if (error != std::errc{} || percent <= 0 || percent > 100) {
+    return value_error("is not a share: above 0% and at most 100%");
+  }
+  return percent / 100;
+}
+
 Result<VcpuRange> parse_vcpus(std::string_view text) {
   // KVM_MAX_VCPU_IDS of x86: four times KVM_MAX_NR_VCPUS, which is 4096 at most.
   constexpr std::uint32_t largest_id = 16'383;

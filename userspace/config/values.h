@@ -27,6 +27,9 @@ base::Result<std::uint64_t> parse_size(std::string_view text);
 // A whole decimal number from `least` to `most`.
 base::Result<std::uint32_t> parse_number(std::string_view text, std::uint32_t least, std::uint32_t most);
 
+// `12.5%`, above 0 and up to 100: as a share of 1.
+base::Result<double> parse_share(std::string_view text);
+
 // `3`, or `0-3` with both ends.
 base::Result<VcpuRange> parse_vcpus(std::string_view text);
 

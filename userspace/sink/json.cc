@@ -54,6 +54,12 @@ void JsonObject::id(std::string_view name, std::uint64_t value) {
   json_.writer.String(digits.data(), static_cast<rapidjson::SizeType>(digits.size()));
 }
 
+void JsonObject::real(std::string_view name, double value) {
+  key(name);
+  const std::string digits = fmt::format("{:.6g}", value);
+  json_.writer.RawValue(digits.data(), digits.size(), rapidjson::kNumberType);
+}
+
 void JsonObject::text(std::string_view name, std::string_view bytes) {
   key(name);
   write_text(json_, bytes);

@@ -48,6 +48,8 @@ class JsonObject {
     key(name);
     json_.writer.Int64(value);
   }
+  // A share or the like, with six significant digits.
+  void real(std::string_view name, double value);
   // Already JSON.
   void raw(std::string_view name, std::string_view object) {
     key(name);

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "event/reason.h"
+#include "sink/ndjson_resources.h"
 #include "sink/text.h"
 
 namespace isoscope::sink {
@@ -306,6 +307,13 @@ void NdjsonSink::add(const aggregate::Snapshot& window) {
   }
   for (const aggregate::SchedRow& row : window.sched) {
     add(window, row);
+  }
+  for (const aggregate::ResourcesRow& row : window.resources) {
+    line("unit_resources", window.end_mono_ns, [&](JsonObject& object) {
+      add_window(json_, window);
+      add_unit_ref(json_, "unit", row.unit);
+      add_resources(json_, object, row);
+    });
   }
   add_ledger(window, false);
 }

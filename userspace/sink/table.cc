@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "sink/table_lines.h"
+#include "sink/table_resources.h"
 #include "sink/table_sections.h"
 #include "sink/text.h"
 
@@ -35,6 +36,8 @@ void TableSink::format_summary(const aggregate::Snapshot& summary) {
   text() += "\n";
   append_units(summary, style_, text());
   text() += "\n";
+  append_resources(summary, style_, text());
+  text() += "\n";
   add_violations();
   append_ledger(summary, style_, text());
 }
@@ -47,6 +50,8 @@ void TableSink::add(const aggregate::Snapshot& window) {
   append_vms(window, style_, text());
   text() += "\n";
   append_units(window, style_, text());
+  text() += "\n";
+  append_resources(window, style_, text());
   text() += "\n";
   append_ledger(window, style_, text());
   text() += "\n";

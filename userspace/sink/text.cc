@@ -96,6 +96,21 @@ std::string human_count(std::uint64_t count) {
   return fmt::format("{:.3g} E", value / 1e18);
 }
 
+std::string human_bytes(std::uint64_t bytes) {
+  if (bytes < 1000) {
+    return fmt::format("{} B", bytes);
+  }
+  double value = static_cast<double>(bytes) / 1024;
+  constexpr const char* units[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
+  for (const char* const unit : units) {
+    if (value < 999.5) {
+      return fmt::format("{} {}", three_digits(value), unit);
+    }
+    value /= 1024;
+  }
+  return fmt::format("{:.3g} EiB", value);
+}
+
 std::string human_share(double part, double whole) {
   if (whole <= 0) {
     return "-";

@@ -22,6 +22,9 @@ std::string human_duration(double ns);
 // `12,345`; from a thousand million on SI: `1.23 G`.
 std::string human_count(std::uint64_t count);
 
+// `12.4 MiB`, three significant digits; whole bytes below one KiB.
+std::string human_bytes(std::uint64_t bytes);
+
 // `71.2 %`, `<0.1 %` for what would round to nothing, `-` if there is no whole.
 std::string human_share(double part, double whole);
 
