@@ -28,7 +28,7 @@ TEXT
 }
 
 readonly out=$PWD/build/bench
-readonly lab_timeout_s=2400 # 7 minutes on two busy cores, half of them the start and the reports of the other tools
+readonly lab_timeout_s=2400 # 6 to 9 minutes on two busy cores, half of them the start and the reports of the other tools
 kernels=(6.12) which=all json=$out/bench.json isoscope='' native='' sections=() parts=()
 status=0
 scratch=''
