@@ -18,7 +18,6 @@ struct change {
 	__u64 next_waited_ns;
 	__u32 prev_state;
 	bool voluntary;
-	bool runnable; /* prev still is */
 };
 
 static __always_inline void stream_switch(const struct change *change, __u64 cgroup_id, __u64 ran_ns)
@@ -63,19 +62,26 @@ static __always_inline void switch_out(const struct change *change)
 	if (!record)
 		return;
 	/* Without a start a run is not guessed: the time since an older one may have been sleep. */
-	if (record->switched_in_ns && record->switched_in_ns <= change->now)
+	if (record->switched_in_ns)
 		ran_ns = change->now - record->switched_in_ns;
-	else if (!record->switched_in_ns)
+	else
 		count(ISOSCOPE_SWITCH_UNPAIRED);
 	record->switched_in_ns = 0;
-	record->runnable_ns = change->runnable ? change->now : 0;
-	record->preempted_by = change->voluntary ? 0 : change->next_account;
 	if (record->css_set != (__u64)prev->cgroups)
 		assign_account(prev, record);
 	cell = sched_cell_of(record);
-	if (cell) {
-		__sync_fetch_and_add(change->voluntary ? &cell->voluntary : &cell->involuntary, 1);
-		__sync_fetch_and_add(&cell->on_cpu_ns, ran_ns);
+	if (!cell) /* cannot be; tells the verifier so */
+		return;
+	__sync_fetch_and_add(&cell->on_cpu_ns, ran_ns);
+	if (change->voluntary) {
+		__sync_fetch_and_add(&cell->voluntary, 1);
+		/* One that was about to sleep with a signal pending is made to go on (__schedule). */
+		record->runnable_ns = task_state(prev) ? 0 : change->now;
+		record->preempted_by = 0;
+	} else {
+		__sync_fetch_and_add(&cell->involuntary, 1);
+		record->runnable_ns = change->now;
+		record->preempted_by = change->next_account;
 	}
 	check_namespaces(prev, record, ISOSCOPE_SEEN_AT_SWITCH);
 	if (knobs.stream_switches)
@@ -112,26 +118,26 @@ static __always_inline void switch_in(struct change *change)
 	update_account(next, record);
 	change->next_account = record->account;
 	cell = sched_cell_of(record);
+	if (!cell) /* cannot be; tells the verifier so */
+		return;
+	charge_migrations(next, record, cell);
 	runnable_ns = record->runnable_ns;
-	if (!runnable_ns) {
-		if (!record->switched_in_ns) /* else it was found running */
-			count(ISOSCOPE_WAIT_UNPAIRED);
-	} else if (cell) {
+	if (runnable_ns) {
 		/* The clocks of two CPUs may differ by less than what a wake-up takes. */
-		change->next_waited_ns = change->now > runnable_ns ? change->now - runnable_ns : 0;
+		if (change->now > runnable_ns)
+			change->next_waited_ns = change->now - runnable_ns;
 		charge_wait(record, cell, change->next_waited_ns);
 		split_waited(record, change->next_waited_ns);
+		record->runnable_ns = 0;
+	} else if (!record->switched_in_ns) { /* else it was found running */
+		count(ISOSCOPE_WAIT_UNPAIRED);
 	}
-	if (cell)
-		charge_migrations(next, record, cell);
-	record->runnable_ns = 0;
 	record->switched_in_ns = change->now;
 }
 
 /*
  * pid 0 is one idle task per CPU: never counted, never a key. A switch is voluntary as the kernel counts
- * nvcsw: the task was not preempted and had given up running (__schedule in kernel/sched/core.c). It may
- * be runnable all the same: one that was about to sleep with a signal pending is made to run again there.
+ * nvcsw: the task was not preempted and had given up running (__schedule in kernel/sched/core.c).
  */
 static __always_inline int on_switch(bool preempt, struct task_struct *prev, struct task_struct *next,
 				     __u32 prev_state)
@@ -143,7 +149,6 @@ static __always_inline int on_switch(bool preempt, struct task_struct *prev, str
 	    .next_account = ISOSCOPE_ACCOUNT_IDLE,
 	    .prev_state = prev_state,
 	    .voluntary = !preempt && prev_state,
-	    .runnable = preempt || !task_state(prev),
 	};
 
 	if (next->pid)

@@ -129,7 +129,7 @@ TEST(Ndjson, WhatIsNotKnownIsNull) {
 
 TEST(Ndjson, WhatAUnitUsedAndWhatIsNotKnownIsAbsent) {
   const auto records = parsed({samples::window()});
-  const rapidjson::Document& box = records[11];
+  const rapidjson::Document& box = records[12];
   EXPECT_STREQ(box["type"].GetString(), "unit_resources");
   EXPECT_STREQ(box["unit"]["name"].GetString(), "alpha");
   EXPECT_STREQ(box["cgroup"]["id"].GetString(), "18446744073709551615") << "64 bits, as a string";
@@ -143,11 +143,11 @@ TEST(Ndjson, WhatAUnitUsedAndWhatIsNotKnownIsAbsent) {
   EXPECT_EQ(box["io"]["written_bytes"].GetUint64(), 4'194'304U);
   EXPECT_EQ(box["network"]["namespace"].GetUint(), 4026532301U);
   EXPECT_STREQ(box["bottleneck"].GetString(), "cpu");
-  const rapidjson::Document& machine = records[10];
+  const rapidjson::Document& machine = records[11];
   EXPECT_FALSE(machine["cpu"].HasMember("throttled_ns"));
   EXPECT_FALSE(machine["memory"].HasMember("peak_bytes"));
   EXPECT_FALSE(machine.HasMember("network"));
-  const rapidjson::Document& little = records[12];
+  const rapidjson::Document& little = records[13];
   EXPECT_TRUE(little["cpu"]["limit_cpus"].IsNull());
   for (const char* name : {"pressure", "memory", "io", "network", "efficiency", "bottleneck"}) {
     EXPECT_FALSE(little.HasMember(name)) << name;

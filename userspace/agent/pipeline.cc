@@ -462,6 +462,9 @@ void Pipeline::close_window() {
   window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
   window.ledger.maps = std::exchange(maps_, {});
   window.ledger.causes.push_back({"resource_units_full", resources_.left_out()});
+  for (const std::uint64_t account : std::exchange(expiring_accounts_, std::exchange(ended_accounts_, {}))) {
+    probe_.release_account(account);
+  }
   probe_.begin_window(++window_);
   window_start_ns_ = window.end_mono_ns;
   if (has_table_) {
@@ -471,10 +474,6 @@ void Pipeline::close_window() {
   }
   report(window);
   recover_units(window.ledger, window.end_mono_ns);
-
-  for (const std::uint64_t account : std::exchange(expiring_accounts_, std::exchange(ended_accounts_, {}))) {
-    probe_.release_account(account);
-  }
   registry_->expire();
 }
 

@@ -422,6 +422,11 @@ void Probe::release_account(std::uint64_t account) {
     return;  // none of its tasks ever ran
   }
   bpf_map_delete_elem(accounts, &account);
+  if ((account & ISOSCOPE_ACCOUNT_VM) != 0) {
+    // It may live on without vCPUs: from the next window on its threads are charged to their cgroups again.
+    const auto tgid = static_cast<std::uint32_t>(account);
+    bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.vmms), &tgid);
+  }
   impl_->sched_cells.owned(index) = isoscope_sched_cell{};
   push_free(impl_->skeleton->maps.free_accounts, index);
 }
