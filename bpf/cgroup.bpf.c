@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* cgroups of the default hierarchy: made, removed, and tasks moved into them. */
 #include "lib/maps.bpf.h"
+#include "lib/account.bpf.h"
 #include "lib/emit.bpf.h"
 #include "lib/task.bpf.h"
 
@@ -72,6 +73,8 @@ int BPF_PROG(handle_cgroup_attach_task, struct cgroup *dst, const char *path, st
 
 	if (record)
 		record->css_set = 0;
+	if (record && task->pid == mover->pid)
+		divide_run(task, record);
 	if (!in_default_hierarchy(dst))
 		return 0;
 	event = reserve(security, struct isoscope_cgroup_attach, ISOSCOPE_CLASS_LIFECYCLE);

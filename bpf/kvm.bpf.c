@@ -8,6 +8,7 @@
  * until then counts as guest time there, too.
  */
 #include "lib/maps.bpf.h"
+#include "lib/account.bpf.h"
 #include "lib/compat.bpf.h"
 #include "lib/emit.bpf.h"
 #include "lib/exit_cell.bpf.h"
@@ -51,6 +52,7 @@ static __noinline __u32 make_vcpu(struct task_struct *task, struct task_record *
 	vcpu->state = ISOSCOPE_VCPU_LIVE;
 	record->vcpu = index;
 	note_vmm(vcpu->tgid);
+	divide_run(task, record);
 
 	event = reserve(security, struct isoscope_vcpu_event, ISOSCOPE_CLASS_LIFECYCLE);
 	if (!event)

@@ -13,10 +13,12 @@
 struct change {
 	struct task_struct *prev;
 	struct task_struct *next;
+	struct isoscope_cpu_runs *runs; /* of this CPU */
 	__u64 now;
 	__u64 next_account; /* ISOSCOPE_ACCOUNT_IDLE: nobody comes */
 	__u64 next_waited_ns;
 	__u32 prev_state;
+	__u32 cpu;
 	bool voluntary;
 };
 
@@ -67,7 +69,7 @@ static __always_inline void switch_out(const struct change *change)
 	else
 		count(ISOSCOPE_SWITCH_UNPAIRED);
 	record->switched_in_ns = 0;
-	if (record->css_set != (__u64)prev->cgroups)
+	if (!record->account) /* it was found running */
 		assign_account(prev, record);
 	cell = sched_cell_of(record);
 	if (!cell) /* cannot be; tells the verifier so */
@@ -81,7 +83,8 @@ static __always_inline void switch_out(const struct change *change)
 	} else {
 		__sync_fetch_and_add(&cell->involuntary, 1);
 		record->runnable_ns = change->now;
-		record->preempted_by = change->next_account;
+		record->preempted_by = is_throttled(prev) ? ISOSCOPE_ACCOUNT_IDLE : change->next_account;
+		record->cpu = change->cpu;
 	}
 	check_namespaces(prev, record, ISOSCOPE_SEEN_AT_SWITCH);
 	if (knobs.stream_switches)
@@ -126,7 +129,7 @@ static __always_inline void switch_in(struct change *change)
 		/* The clocks of two CPUs may differ by less than what a wake-up takes. */
 		if (change->now > runnable_ns)
 			change->next_waited_ns = change->now - runnable_ns;
-		charge_wait(record, cell, change->next_waited_ns);
+		charge_wait(record, cell, change->runs, change->cpu, change->next_waited_ns, change->now);
 		split_waited(record, change->next_waited_ns);
 		record->runnable_ns = 0;
 	} else if (!record->switched_in_ns) { /* else it was found running */
@@ -148,13 +151,18 @@ static __always_inline int on_switch(bool preempt, struct task_struct *prev, str
 	    .now = bpf_ktime_get_ns(),
 	    .next_account = ISOSCOPE_ACCOUNT_IDLE,
 	    .prev_state = prev_state,
+	    .cpu = bpf_get_smp_processor_id(),
 	    .voluntary = !preempt && prev_state,
 	};
 
+	change.runs = bpf_map_lookup_elem(&cpu_runs, &change.cpu);
+	if (!change.runs) /* cannot be; tells the verifier so */
+		return 0;
 	if (next->pid)
 		switch_in(&change);
 	if (prev->pid)
 		switch_out(&change);
+	begin_run(change.runs, next->pid ? change.next_account : 0, change.now);
 	return 0;
 }
 
@@ -287,6 +295,12 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 	record->switched_in_ns = old->switched_in_ns;
 	record->runnable_ns = old->runnable_ns;
 	record->migrations = old->migrations;
+	record->css_set = old->css_set;
+	record->account = old->account;
+	record->sched_cell = old->sched_cell;
+	record->epoch = old->epoch;
+	record->window = old->window;
+	record->nsproxy = 0;
 	free_task(old_tid);
 }
 

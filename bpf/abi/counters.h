@@ -116,15 +116,33 @@ struct isoscope_sched_cell {
 	__u64 account;
 	__u64 voluntary; /* switches, as the kernel counts nvcsw and nivcsw */
 	__u64 involuntary;
-	__u64 on_cpu_ns; /* of the runs that are over; of the others the task records tell */
+	__u64 on_cpu_ns; /* of the runs that are over; see struct isoscope_cpu_runs */
 	__u64 resumed;	 /* waits that began with being preempted; the others began with a wake-up */
 	__u64 migrations;
 	__u64 threads;	/* each counted once in every window that it came to run in */
 	__u64 waits_ns; /* runnable and without a CPU, until it ran */
-	__u64 preempted_ns; /* of that, after another task had taken its CPU: the part of `preemptions` */
+	__u64 preempted_ns; /* of that, after another task had taken its CPU: it is in `preemptions`, or in */
+	__u64 own_preemptions; /* by another thread of this account, which is common and saves the look-up */
+	__u64 own_preempted_ns;
 	__u32 wait_buckets[ISOSCOPE_HIST_BUCKETS];
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_sched_cell, 1032);
+ISOSCOPE_ASSERT_SIZE(isoscope_sched_cell, 1048);
+
+/* The last runs on a CPU: whose they were and when they began; each ended when the next one began. */
+#define ISOSCOPE_CPU_RUNS 8
+
+struct isoscope_cpu_run {
+	__u64 account;	/* 0: idle */
+	__u64 since_ns; /* 0: nothing is known */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_cpu_run, 16);
+
+struct isoscope_cpu_runs {
+	__u64 last; /* index of the run that is not over: it is added to its account's on_cpu_ns when it is */
+	struct isoscope_cpu_run runs[ISOSCOPE_CPU_RUNS];
+	__u64 pad[7]; /* cache lines of its own */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_cpu_runs, 192);
 
 /* Who was pushed off a CPU, and whose task took it. */
 struct isoscope_preemption_key {
@@ -134,8 +152,8 @@ struct isoscope_preemption_key {
 ISOSCOPE_ASSERT_SIZE(isoscope_preemption_key, 16);
 
 struct isoscope_preemption {
-	__u64 count;
-	__u64 waited_ns; /* until they ran again */
+	__u64 count;	 /* how often `by` took the CPU */
+	__u64 waited_ns; /* how long `by` had it while they waited; see charge_preemption */
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_preemption, 16);
 

@@ -11,6 +11,18 @@
 #define EEXIST 17
 
 /*
+ * Whether the task's group is out of quota (cpu.max). Since "sched/fair: Switch to task based throttle model"
+ * (6.18) a task runs on until it returns to user mode, and then waits as if asleep. False where groups have
+ * no quota at all (CONFIG_CFS_BANDWIDTH).
+ */
+static __always_inline bool is_throttled(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->se.cfs_rq) || !bpf_core_field_exists(task->se.cfs_rq->throttle_count))
+		return false;
+	return task->se.cfs_rq->throttle_count > 0;
+}
+
+/*
  * 2f064a59a11f ("sched: Change task_struct::state", 5.14) renamed task->state. Needed only for kernels whose
  * sched_switch does not carry prev_state (before fa2c3254d7cf, 5.18); goes when 5.15 is no longer supported.
  */

@@ -41,6 +41,7 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	count(ISOSCOPE_NAMESPACE_CHECKS);
 	read_namespaces(task, &now);
 	record->deferrals = 0;
+	record->nsproxy = 0; /* the next switch compares the whole key */
 	if (same_namespaces(&record->namespaces, &now)) {
 		record->namespaces_key = key;
 		return 0;

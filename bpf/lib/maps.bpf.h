@@ -24,7 +24,6 @@ extern volatile struct isoscope_control control;
  */
 struct tasks_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 32768);
 	__type(key, __u32);
 	__type(value, struct task_record);
@@ -100,6 +99,16 @@ struct preemptions_map {
 	__type(value, struct isoscope_preemption);
 };
 extern struct preemptions_map preemptions SEC(".maps");
+
+/* By CPU: as many as there can be. */
+struct cpu_runs_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct isoscope_cpu_runs);
+};
+extern struct cpu_runs_map cpu_runs SEC(".maps");
 
 /* Free indexes: filled by userspace at start, and again when it has taken the last reading of a dead one. */
 struct free_list_map {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The task record: what the programs remember of one thread. The kernel side's own, but for what tells the
- * probe which threads run: tid, switched_in_ns and account.
- */
+/* The task record: what the programs remember of one thread. Private to the kernel side. */
 #ifndef ISOSCOPE_TASK_RECORD_H
 #define ISOSCOPE_TASK_RECORD_H
 
@@ -34,7 +31,7 @@ struct task_record {
 	__u32 sched_cell;     /* of the account; 0: none */
 	__u32 epoch;	      /* control.epoch when its account was found */
 	__u32 window;	      /* the last it came to run in */
-	__u32 pad2;
+	__u32 cpu;	      /* that it was switched out of last */
 };
 ISOSCOPE_ASSERT_SIZE(task_record, 144);
 

@@ -113,7 +113,13 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_sched_cell, involuntary), MEMBER(isoscope_sched_cell, on_cpu_ns),
         MEMBER(isoscope_sched_cell, resumed), MEMBER(isoscope_sched_cell, migrations),
         MEMBER(isoscope_sched_cell, threads), MEMBER(isoscope_sched_cell, waits_ns),
-        MEMBER(isoscope_sched_cell, preempted_ns), MEMBER(isoscope_sched_cell, wait_buckets)}}},
+        MEMBER(isoscope_sched_cell, preempted_ns), MEMBER(isoscope_sched_cell, own_preemptions),
+        MEMBER(isoscope_sched_cell, own_preempted_ns), MEMBER(isoscope_sched_cell, wait_buckets)}}},
+    {"isoscope_cpu_run", {sizeof(isoscope_cpu_run), {
+        MEMBER(isoscope_cpu_run, account), MEMBER(isoscope_cpu_run, since_ns)}}},
+    {"isoscope_cpu_runs", {sizeof(isoscope_cpu_runs), {
+        MEMBER(isoscope_cpu_runs, last), MEMBER(isoscope_cpu_runs, runs),
+        MEMBER(isoscope_cpu_runs, pad)}}},
     {"isoscope_preemption_key", {sizeof(isoscope_preemption_key), {
         MEMBER(isoscope_preemption_key, account), MEMBER(isoscope_preemption_key, by)}}},
     {"isoscope_preemption", {sizeof(isoscope_preemption), {
@@ -208,7 +214,7 @@ TEST(Abi, EveryStructHasTheSameLayoutOnBothSides) {
 TEST(Abi, TheObjectHasTheseLayouts) {
   const auto shipped = layouts_in(ISOSCOPE_BPF_OBJECT);
   EXPECT_THAT(names_of(shipped),
-              testing::IsSupersetOf({"isoscope_control", "isoscope_exit_cell", "isoscope_hist_tables",
+              testing::IsSupersetOf({"isoscope_control", "isoscope_cpu_runs", "isoscope_exit_cell", "isoscope_hist_tables",
                                      "isoscope_knobs", "isoscope_preemption", "isoscope_sched_cell", "isoscope_vcpu"}));
   for (const auto& [name, layout] : shipped) {
     const auto known = abi.find(name);

@@ -18,6 +18,7 @@ struct isoscope_vcpu_event vcpu_event;
 struct isoscope_exit_cell exit_cell;
 struct isoscope_vcpu vcpu;
 struct isoscope_sched_cell sched_cell;
+struct isoscope_cpu_runs cpu_runs;
 struct isoscope_preemption_key preemption_key;
 struct isoscope_preemption preemption;
 struct isoscope_knobs knobs;

@@ -145,7 +145,7 @@ TEST_F(SchedWait, TwoOnOneCpuPushEachOtherOff) {
   const isoscope_sched_cell cell = await_end_of(one.id(), [&] { return switches_of(first.pid()); });
   expect_whole_lives(cell);
   // All of it is somebody's.
-  EXPECT_EQ(cell.preempted_ns, waited_ns);
+  EXPECT_EQ(cell.preempted_ns, waited_ns + cell.own_preempted_ns);
   EXPECT_GT(cell.preempted_ns, spin_ns / 4);
 }
 
@@ -196,8 +196,8 @@ TEST_F(SchedWait, WhatRunsNowIsKnown) {
   });
   EXPECT_TRUE(eventually([&] {
     const probe::SchedReading reading = probe().read_sched();
-    return std::any_of(reading.running.begin(), reading.running.end(), [&](const probe::SchedReading::Run& run) {
-      return run.account == cgroup.id() && run.tid == spinner.pid() && run.since_ns <= reading.taken_ns;
+    return std::any_of(reading.running.begin(), reading.running.end(), [&](const isoscope_cpu_run& run) {
+      return run.account == cgroup.id() && run.since_ns <= reading.taken_ns;
     });
   }));
   spinner.kill();

@@ -30,7 +30,7 @@ void wait(isoscope_sched_cell& cell, std::uint64_t ns) {
 }
 
 // What runs since when, read at `taken_ns`.
-probe::SchedReading reading(std::vector<isoscope_sched_cell> cells, std::vector<probe::SchedReading::Run> running = {},
+probe::SchedReading reading(std::vector<isoscope_sched_cell> cells, std::vector<isoscope_cpu_run> running = {},
                             std::uint64_t taken_ns = 0) {
   probe::SchedReading made;
   made.cells = std::move(cells);
@@ -55,6 +55,8 @@ TEST(SchedWindows, EachWindowHoldsItsOwn) {
   wait(one, 3000);
   wait(one, 3000);
   one.resumed += 1;
+  one.own_preemptions += 3;
+  one.own_preempted_ns += 30;
   const auto second = windows.close(reading({one, two}), 0);
   ASSERT_EQ(second.size(), 1U);  // nothing of account 2 ran
   EXPECT_EQ(second[0].account, 1U);
@@ -65,6 +67,10 @@ TEST(SchedWindows, EachWindowHoldsItsOwn) {
   EXPECT_EQ(second[0].migrations, 1U);
   EXPECT_EQ(second[0].threads, 1U);
   EXPECT_EQ(second[0].preempted_ns, 40U);
+  ASSERT_EQ(second[0].preempted_by.size(), 1U);
+  EXPECT_EQ(second[0].preempted_by[0].by, 1U);
+  EXPECT_EQ(second[0].preempted_by[0].count, 3U);
+  EXPECT_EQ(second[0].preempted_by[0].waited_ns, 30U);
   EXPECT_EQ(second[0].waits.count, 2U);
   EXPECT_EQ(second[0].waits.sum_ns, 6000U);
   EXPECT_LE(second[0].waits.min_ns, 3000U);
@@ -88,7 +94,7 @@ TEST(SchedWindows, ARunThatIsNotOverIsChargedToEveryWindow) {
   SchedWindows windows;
   isoscope_sched_cell one = cell(1, 0, 0, 0);
   one.threads = 1;
-  const std::vector<probe::SchedReading::Run> running{{4711, 1, 100}};
+  const std::vector<isoscope_cpu_run> running{{1, 100}};
   const auto first = windows.close(reading({one}, running, second_ns), 50);
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0].on_cpu_ns, second_ns - 100);
@@ -107,7 +113,7 @@ TEST(SchedWindows, ARunThatIsNotOverIsChargedToEveryWindow) {
 TEST(SchedWindows, ARunThatEndedDuringTheReadingIsNeverNegative) {
   SchedWindows windows;
   isoscope_sched_cell one = cell(1, 1, 0, 0);
-  windows.close(reading({one}, {{4711, 1, 100}}, 1100), 0);
+  windows.close(reading({one}, {{1, 100}}, 1100), 0);
   one.voluntary = 2;  // it left, but its time was not there yet
   EXPECT_EQ(windows.close(reading({one}, {}, 1200), 1000)[0].on_cpu_ns, 0U);
   one.voluntary = 3;
@@ -120,6 +126,15 @@ TEST(SchedWindows, AnAccountThatWasGivenBackBeginsAnew) {
   windows.close(reading({cell(1, 10, 0, 1000)}), 0);
   windows.close(reading({}), 0);
   EXPECT_EQ(windows.close(reading({cell(1, 3, 0, 10)}), 0)[0].voluntary, 3U);
+}
+
+TEST(SchedWindows, AnAccountThatIsGivenBackAndMadeAgainAtOnceBeginsAnew) {
+  SchedWindows windows;
+  windows.close(reading({cell(1, 10, 0, 1000)}), 0);
+  windows.forget(1);
+  EXPECT_EQ(windows.close(reading({cell(1, 12, 0, 1500)}), 0)[0].voluntary, 12U);
+  // Nobody said so, but counters only grow.
+  EXPECT_EQ(windows.close(reading({cell(1, 3, 0, 10)}), 0)[0].on_cpu_ns, 10U);
 }
 
 // Two CPUs that make the entry of one account at once: the loser's stays empty.

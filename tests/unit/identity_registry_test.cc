@@ -366,9 +366,27 @@ TEST(UnitRegistry, AVcpuMakesItsProcessAMachine) {
   EXPECT_EQ(world.units.vm_of(77)->vmm, "qemu");
   EXPECT_EQ(world.units.unit_of_task(1, 77).ref.name, "web");
   EXPECT_EQ(world.units.unit_of_task(1, 78).ref.kind, UnitKind::host);
-  EXPECT_THAT(said(world.units.forget_process(77)), ElementsAre("vm web stopped"));
-  EXPECT_THAT(world.units.forget_process(77), IsEmpty());
+  EXPECT_THAT(said(world.units.end_vm(77)), ElementsAre("vm web stopped"));
+  EXPECT_THAT(world.units.end_vm(77), IsEmpty());
+  // Its other threads may still run, under its name; what they do is no machine's any more.
+  ASSERT_NE(world.units.vm_of(77), nullptr);
+  EXPECT_EQ(world.units.ref_of_vm(77).name, "web");
+  EXPECT_EQ(world.units.unit_of_task(1, 77).ref.kind, UnitKind::host);
+  world.units.forget_process(77);
   EXPECT_EQ(world.units.vm_of(77), nullptr);
+  EXPECT_EQ(world.units.ref_of_vm(77).name, "pid:77");
+}
+
+TEST(UnitRegistry, AProcessMayRunOneMachineAfterTheOther) {
+  World world;
+  world.vms[77] = Vm{.id = "pid:77", .name = "first", .uuid = "", .vmm = "qemu", .pid = 77};
+  const event::Meta meta{.ts_ns = 5, .cgroup_id = 1, .tgid = 77, .tid = 79, .cpu = 0};
+  const event::VcpuSeen seen{.start_boot_ns = 9, .vcpu_id = 0, .isa = event::Isa::svm};
+  EXPECT_THAT(said(world.feed(meta, seen)), ElementsAre("vm first started"));
+  EXPECT_THAT(said(world.units.end_vm(77)), ElementsAre("vm first stopped"));
+  world.vms[77].name = "second";
+  EXPECT_THAT(said(world.feed(meta, seen)), ElementsAre("vm second started"));
+  EXPECT_EQ(world.units.unit_of_task(1, 77).ref.name, "second");
 }
 
 TEST(UnitRegistry, AMachineInsideAContainerAnswersAsThatContainer) {
@@ -392,7 +410,7 @@ TEST(UnitRegistry, LibvirtsScopeAndTheCommandLineAreOneMachine) {
   EXPECT_EQ(changes[0].ref.id, uid);
   EXPECT_EQ(world.units.unit_of_cgroup(scope).ref.id, uid);
   EXPECT_EQ(world.units.unit_of_task(1, 77).ref.id, uid) << "its home may be libvirtd's cgroup";
-  EXPECT_THAT(world.units.forget_process(77), IsEmpty());
+  EXPECT_THAT(world.units.end_vm(77), IsEmpty());
   world.rmdir(scope);
   EXPECT_THAT(said(world.changes), ElementsAre("vm web stopped"));
 }

@@ -254,7 +254,6 @@ void Pipeline::handle(const event::Meta& meta, const event::CgroupMade& made) {
 }
 
 void Pipeline::handle(const event::Meta& meta, const event::CgroupRemoved& removed) {
-  ended_accounts_.push_back(removed.id);
   if (!config_.streams.cgroups) {
     return;
   }
@@ -367,21 +366,36 @@ std::vector<aggregate::VmExitsRow> Pipeline::close_exits(std::uint64_t now_ns) {
 }
 
 void Pipeline::release_dead(const std::vector<probe::VcpuReading>& readings) {
-  std::set<std::uint32_t> alive;
   std::set<std::uint32_t> dead;
+  live_vmms_.clear();
   for (const probe::VcpuReading& reading : readings) {
     if (reading.vcpu.state == ISOSCOPE_VCPU_DEAD) {
       dead.insert(reading.vcpu.tgid);
       probe_.release_vcpu(reading);
     } else {
-      alive.insert(reading.vcpu.tgid);
+      live_vmms_.insert(reading.vcpu.tgid);
     }
   }
   for (const std::uint32_t tgid : dead) {
-    if (!alive.contains(tgid)) {
-      report_units(registry_->forget_process(tgid), base::monotonic_ns());
-      ended_accounts_.push_back(ISOSCOPE_ACCOUNT_VM | tgid);
+    if (!live_vmms_.contains(tgid)) {
+      report_units(registry_->end_vm(tgid), base::monotonic_ns());
+      ended_vmms_.push_back(tgid);
     }
+  }
+}
+
+// Accounts of what ended in the window before this one: by now their last tasks are gone.
+void Pipeline::release_accounts() {
+  std::vector<std::uint64_t> accounts = registry_->expire();
+  for (const std::uint32_t tgid : std::exchange(expiring_vmms_, std::exchange(ended_vmms_, {}))) {
+    if (!live_vmms_.contains(tgid)) {  // else it has vCPUs again
+      registry_->forget_process(tgid);
+      accounts.push_back(ISOSCOPE_ACCOUNT_VM | tgid);
+    }
+  }
+  for (const std::uint64_t account : accounts) {
+    probe_.release_account(account);
+    sched_windows_.forget(account);
   }
 }
 
@@ -462,9 +476,8 @@ void Pipeline::close_window() {
   window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
   window.ledger.maps = std::exchange(maps_, {});
   window.ledger.causes.push_back({"resource_units_full", resources_.left_out()});
-  for (const std::uint64_t account : std::exchange(expiring_accounts_, std::exchange(ended_accounts_, {}))) {
-    probe_.release_account(account);
-  }
+  // Before the new window begins, in which every task looks for its account again.
+  release_accounts();
   probe_.begin_window(++window_);
   window_start_ns_ = window.end_mono_ns;
   if (has_table_) {
@@ -474,7 +487,6 @@ void Pipeline::close_window() {
   }
   report(window);
   recover_units(window.ledger, window.end_mono_ns);
-  registry_->expire();
 }
 
 void Pipeline::finish() {

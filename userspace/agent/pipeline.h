@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -89,6 +90,7 @@ class Pipeline {
   identity::UnitRef unit_of_account(std::uint64_t account) const;
   bool passes(std::uint64_t account) const;
   void release_dead(const std::vector<probe::VcpuReading>& readings);
+  void release_accounts();
   identity::Vm vm_of(std::uint32_t pid) const;
   const std::string* path_of(std::uint64_t cgroup_id) const {
     return registry_->cgroups().path_of(cgroup_id);
@@ -111,10 +113,9 @@ class Pipeline {
   std::string kvm_module_;                          // the vendor's that was there last
   std::uint64_t kvm_instance_ = 0;                  // which load of it
   std::optional<kernel::KvmFeatures> refused_kvm_;  // tried in vain: not tried again until it changes
-  // Of cgroups that were removed and of VMMs that ended, in this window and in the one before: by now the
-  // last tasks of the latter are gone.
-  std::vector<std::uint64_t> ended_accounts_;
-  std::vector<std::uint64_t> expiring_accounts_;
+  std::set<std::uint32_t> live_vmms_;               // thread groups with a vCPU, by the last reading
+  std::vector<std::uint32_t> ended_vmms_;           // whose last vCPU ended in this window
+  std::vector<std::uint32_t> expiring_vmms_;        // and in the one before
   std::uint32_t window_ = 1;
   std::uint64_t window_start_ns_ = 0;
 };

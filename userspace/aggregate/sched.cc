@@ -31,6 +31,10 @@ AccountChange difference(const isoscope_sched_cell& now, const isoscope_sched_ce
   change.migrations = now.migrations - before.migrations;
   change.threads = now.threads - before.threads;
   change.preempted_ns = now.preempted_ns - before.preempted_ns;
+  if (now.own_preempted_ns != before.own_preempted_ns) {
+    change.preempted_by.push_back({now.account, now.own_preemptions - before.own_preemptions,
+                                   now.own_preempted_ns - before.own_preempted_ns});
+  }
   for (std::size_t i = 0; i < change.waits.buckets.size(); ++i) {
     change.waits.buckets[i] = static_cast<std::uint32_t>(now.wait_buckets[i] - before.wait_buckets[i]);
     change.waits.count += change.waits.buckets[i];
@@ -51,8 +55,8 @@ struct Running {
 std::unordered_map<std::uint64_t, Running> running_by_account(const probe::SchedReading& reading,
                                                               std::uint64_t window_start_ns) {
   std::unordered_map<std::uint64_t, Running> by_account;
-  for (const probe::SchedReading::Run& run : reading.running) {
-    if (run.account == 0 || run.since_ns > reading.taken_ns) {
+  for (const isoscope_cpu_run& run : reading.running) {
+    if (run.account == 0 || run.since_ns == 0 || run.since_ns > reading.taken_ns) {
       continue;
     }
     Running& sum = by_account[run.account];
@@ -79,10 +83,13 @@ std::vector<AccountChange> SchedWindows::close(const probe::SchedReading& readin
   std::unordered_map<std::uint64_t, Previous> current;
   current.reserve(reading.cells.size());
   const auto running = running_by_account(reading, window_start_ns);
-  auto preemptions = preemptions_by_account(reading);
+  const auto preemptions = preemptions_by_account(reading);
   for (const isoscope_sched_cell& cell : reading.cells) {
     const auto found = previous_.find(cell.account);
-    const Previous before = found != previous_.end() ? found->second : Previous{};
+    Previous before = found != previous_.end() ? found->second : Previous{};
+    if (cell.voluntary < before.cell.voluntary || cell.involuntary < before.cell.involuntary) {
+      before = Previous{};  // given back and made again
+    }
     // Two CPUs may both be making the entry of a new account: the loser's is empty, and given back at once.
     Previous& kept = current[cell.account];
     if (cell.voluntary + cell.involuntary < kept.cell.voluntary + kept.cell.involuntary) {
@@ -102,12 +109,16 @@ std::vector<AccountChange> SchedWindows::close(const probe::SchedReading& readin
       continue;
     }
     if (const auto pushed = preemptions.find(cell.account); pushed != preemptions.end()) {
-      change.preempted_by = std::move(pushed->second);
+      change.preempted_by.insert(change.preempted_by.end(), pushed->second.begin(), pushed->second.end());
     }
     out.push_back(std::move(change));
   }
   previous_ = std::move(current);
   return out;
+}
+
+void SchedWindows::forget(std::uint64_t account) {
+  previous_.erase(account);
 }
 
 std::optional<std::uint32_t> vmm_of_account(std::uint64_t account) {

@@ -45,6 +45,9 @@ class SchedWindows {
   // up to the reading. Returns the differences; accounts whose threads did not run are left out.
   std::vector<AccountChange> close(const probe::SchedReading& reading, std::uint64_t window_start_ns);
 
+  // The account was given back after the last reading: its next one counts from 0.
+  void forget(std::uint64_t account);
+
  private:
   struct Previous {
     isoscope_sched_cell cell{};

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -107,9 +108,15 @@ std::optional<BlockDevice> parse_device(std::string_view word) {
   return BlockDevice{*major, *minor};
 }
 
+// Not that of a cgroup which has come in its place: a service that restarts has the same path.
 UniqueFd open_folder(const CgroupTree& cgroups, std::uint64_t cgroup_id) {
   const std::string folder = cgroups.folder_of(cgroup_id);
-  return UniqueFd(folder.empty() ? -1 : ::open(folder.c_str(), O_DIRECTORY | O_PATH | O_CLOEXEC));
+  UniqueFd fd(folder.empty() ? -1 : ::open(folder.c_str(), O_DIRECTORY | O_PATH | O_CLOEXEC));
+  struct stat status {};
+  if (fd && (::fstat(fd.get(), &status) != 0 || status.st_ino != cgroup_id)) {
+    fd.reset();
+  }
+  return fd;
 }
 
 void add_figure(std::string_view word, IoUse& use) {

@@ -317,8 +317,11 @@ void UnitRegistry::put_into_cgroup(Vm& vm, std::uint64_t cgroup_id) const {
 }
 
 std::vector<Unit> UnitRegistry::on(const event::Meta& meta, const event::VcpuSeen& seen) {
-  if (vms_.contains(meta.tgid)) {
-    return {};
+  if (const auto known = vms_.find(meta.tgid); known != vms_.end()) {
+    if (known->second.unit.state != UnitState::stopped) {
+      return {};
+    }
+    vms_.erase(known);  // the next VM of that process, or of another with its id
   }
   const UnitState state = seen.start_boot_ns < adopted_at_boot_ns_ ? UnitState::found : UnitState::started;
   VmProcess process{.vm = reader_.vm(meta.tgid), .unit = {}, .has_cgroup = false};
@@ -358,18 +361,20 @@ std::vector<Unit> UnitRegistry::on(const event::Meta&, const event::CgroupAttach
   return {};
 }
 
-std::vector<Unit> UnitRegistry::forget_process(std::uint32_t pid) {
+std::vector<Unit> UnitRegistry::end_vm(std::uint32_t pid) {
   const auto found = vms_.find(pid);
-  if (found == vms_.end()) {
+  if (found == vms_.end() || found->second.unit.state == UnitState::stopped) {
     return {};
   }
-  std::vector<Unit> changes;
-  if (!found->second.has_cgroup) {  // else it ends with its cgroup
-    found->second.unit.state = UnitState::stopped;
-    changes.push_back(found->second.unit);
+  found->second.unit.state = UnitState::stopped;
+  if (found->second.has_cgroup) {  // that unit ends with its cgroup
+    return {};
   }
-  vms_.erase(found);
-  return changes;
+  return {found->second.unit};
+}
+
+void UnitRegistry::forget_process(std::uint32_t pid) {
+  vms_.erase(pid);
 }
 
 // --- questions ---
@@ -415,7 +420,7 @@ const Unit& UnitRegistry::unit_of_task(std::uint64_t home_cgroup_id, std::uint32
     return owner;
   }
   const auto vm = vms_.find(pid);
-  if (vm == vms_.end()) {
+  if (vm == vms_.end() || vm->second.unit.state == UnitState::stopped) {
     return owner;
   }
   return vm->second.has_cgroup ? unit_of_cgroup(vm->second.unit.cgroup_id) : vm->second.unit;
@@ -456,11 +461,13 @@ const Vm* UnitRegistry::vm_of(std::uint32_t pid) const {
   return found == vms_.end() ? nullptr : &found->second.vm;
 }
 
-void UnitRegistry::expire() {
-  for (const std::uint64_t id : cgroups_.expire()) {
+std::vector<std::uint64_t> UnitRegistry::expire() {
+  std::vector<std::uint64_t> forgotten = cgroups_.expire();
+  for (const std::uint64_t id : forgotten) {
     stop(id);
     units_.erase(id);
   }
+  return forgotten;
 }
 
 }  // namespace isoscope::identity

@@ -66,15 +66,17 @@ class UnitRegistry {
   // After a record was judged: what it changes.
   std::vector<Unit> observe(const event::Record& record);
 
-  // The last thread of a VMM has ended.
-  std::vector<Unit> forget_process(std::uint32_t pid);
+  // The last vCPU of a VMM has ended. Its name stays known, for what its other threads still do.
+  std::vector<Unit> end_vm(std::uint32_t pid);
+  void forget_process(std::uint32_t pid);
 
   // What a runtime's files say of the container with this cgroup; its name is that of the unit from then on.
   // The pod around it is told by it, too. Returns what became known, as `updated`.
   std::vector<Unit> describe(std::uint64_t cgroup_id, const Metadata& metadata);
 
-  // At the end of each window, after its counters were named: forgets what ended two windows ago.
-  void expire();
+  // At the end of each window, after its counters were named: forgets the cgroups that were removed two windows
+  // ago, and says which.
+  std::vector<std::uint64_t> expire();
 
   const Unit& host() const { return host_; }
 

@@ -14,7 +14,6 @@
 #include "abi/knobs.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "lib/task_record.h"
 #include "probe/discover.h"
 #include "probe/kvm_attachment.h"
 #include "probe/libbpf_log.h"
@@ -111,7 +110,7 @@ class Probe::Impl {
   MappedArray<isoscope_vcpu> vcpus;
   MappedArray<isoscope_exit_cell> exit_cells;
   MappedArray<isoscope_sched_cell> sched_cells;
-  MappedArray<task_record> tasks;
+  MappedArray<isoscope_cpu_runs> cpu_runs;
   const Consumer* consumer = nullptr;  // while a drain is running
   std::size_t budget = 0;              // records it may still take
   std::unique_ptr<ring_buffer, FreeRing> security;
@@ -129,20 +128,20 @@ int Probe::Impl::on_record(void* context, void* bytes, std::size_t size) {
 Result<Ok> Probe::Impl::set_up_maps() {
   auto cell_array = map_array<isoscope_exit_cell>(skeleton->maps.exit_cells);
   auto sched_array = map_array<isoscope_sched_cell>(skeleton->maps.sched_cells);
-  auto task_array = map_array<task_record>(skeleton->maps.tasks);
+  auto run_array = map_array<isoscope_cpu_runs>(skeleton->maps.cpu_runs);
   if (!cell_array) {
     return cell_array.error();
   }
   if (!sched_array) {
     return sched_array.error();
   }
-  if (!task_array) {
-    return task_array.error();
+  if (!run_array) {
+    return run_array.error();
   }
   vcpus = MappedArray<isoscope_vcpu>(skeleton->bss->vcpus);
   exit_cells = std::move(*cell_array);
   sched_cells = std::move(*sched_array);
-  tasks = std::move(*task_array);
+  cpu_runs = std::move(*run_array);
   if (auto done = fill_free_list(skeleton->maps.free_vcpus, vcpus.size()); !done) {
     return done;
   }
@@ -189,6 +188,7 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
   bpf_map__set_max_entries(impl->skeleton->maps.sched_cells, options.accounts + 1);
   bpf_map__set_max_entries(impl->skeleton->maps.free_accounts, options.accounts);
   bpf_map__set_max_entries(impl->skeleton->maps.accounts, options.accounts);
+  bpf_map__set_max_entries(impl->skeleton->maps.cpu_runs, static_cast<std::uint32_t>(possible_cpus()));
   bpf_map__set_max_entries(impl->skeleton->maps.data, options.data_ring_bytes);
   bpf_map__set_max_entries(impl->skeleton->maps.security, options.security_ring_bytes);
   if (auto done = load_skeleton(impl->skeleton.get(), "the BPF programs"); !done) {
@@ -319,32 +319,24 @@ std::vector<std::pair<isoscope_preemption_key, isoscope_preemption>> take_preemp
   }
 }
 
-using Runs = std::vector<probe::SchedReading::Run>;
+using Runs = std::vector<isoscope_cpu_run>;
 
-// Not more than can be: a thread whose last switch was not seen would run for ever.
-Runs read_runs(MappedArray<task_record>& tasks, std::size_t cpus) {
+// The run that is not over, of each CPU. Its entry is written before `last` says so, and again only seven
+// switches later.
+Runs read_runs(const MappedArray<isoscope_cpu_runs>& cpus) {
   Runs runs;
-  for (std::uint32_t slot = 0; slot < tasks.size(); ++slot) {
-    const task_record& record = tasks.owned(slot);
-    const std::uint64_t since_ns = __atomic_load_n(&record.switched_in_ns, __ATOMIC_RELAXED);
-    const std::uint32_t tid = __atomic_load_n(&record.tid, __ATOMIC_RELAXED);
-    if (tid != 0 && since_ns != 0) {
-      runs.push_back({tid, __atomic_load_n(&record.account, __ATOMIC_RELAXED), since_ns});
-    }
-  }
-  if (runs.size() > cpus) {
-    std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.since_ns > b.since_ns; });
-    runs.resize(cpus);
+  runs.reserve(cpus.size());
+  for (std::uint32_t cpu = 0; cpu < cpus.size(); ++cpu) {
+    const isoscope_cpu_runs reading = cpus.read(cpu);
+    runs.push_back(reading.runs[reading.last % ISOSCOPE_CPU_RUNS]);
   }
   return runs;
 }
 
-bool same_runs(Runs before, Runs after, std::uint64_t long_before_ns) {
-  for (Runs* const runs : {&before, &after}) {
-    std::erase_if(*runs, [&](const auto& run) { return run.since_ns >= long_before_ns; });
-    std::sort(runs->begin(), runs->end(), [](const auto& a, const auto& b) { return a.tid < b.tid; });
-  }
-  return before == after;
+bool same_runs(const Runs& before, const Runs& after, std::uint64_t long_before_ns) {
+  return std::equal(before.begin(), before.end(), after.begin(), after.end(), [&](const auto& a, const auto& b) {
+    return a.since_ns == b.since_ns || a.account == 0 || a.since_ns >= long_before_ns;
+  });
 }
 
 }  // namespace
@@ -356,7 +348,7 @@ SchedReading Probe::read_sched() const {
   constexpr std::uint64_t short_run_ns = 1'000'000;
   SchedReading reading;
   for (int attempt = 0; attempt < 5; ++attempt) {
-    Runs before = read_runs(impl_->tasks, possible_cpus());
+    const Runs before = read_runs(impl_->cpu_runs);
     reading.cells.clear();
     for (std::uint32_t index = 0; index < impl_->sched_cells.size(); ++index) {
       if (index == 0 || __atomic_load_n(&impl_->sched_cells.owned(index).account, __ATOMIC_RELAXED) != 0) {
@@ -364,8 +356,8 @@ SchedReading Probe::read_sched() const {
       }
     }
     reading.taken_ns = base::monotonic_ns();
-    reading.running = read_runs(impl_->tasks, possible_cpus());
-    if (same_runs(std::move(before), reading.running, reading.taken_ns - short_run_ns)) {
+    reading.running = read_runs(impl_->cpu_runs);
+    if (same_runs(before, reading.running, reading.taken_ns - short_run_ns)) {
       break;
     }
   }

@@ -20,15 +20,8 @@ struct VcpuReading {
 // The scheduler's accounts as they stand in the maps.
 struct SchedReading {
   std::vector<isoscope_sched_cell> cells;  // the first is `other`
-  // The threads that run now: a run is added to `cells` only when it is over. Without those of the overflow map
-  // of the task table.
-  struct Run {
-    std::uint32_t tid = 0;
-    std::uint64_t account = 0;
-    std::uint64_t since_ns = 0;
-    friend bool operator==(const Run&, const Run&) = default;
-  };
-  std::vector<Run> running;
+  // What runs now, by CPU: a run is added to `cells` only when it is over. Account 0: idle, or not known.
+  std::vector<isoscope_cpu_run> running;
   std::uint64_t taken_ns = 0;              // CLOCK_MONOTONIC, of `running`
   // Since the last reading: they begin anew with each.
   std::vector<std::pair<isoscope_preemption_key, isoscope_preemption>> preemptions;

@@ -379,6 +379,7 @@ void append_units(const Snapshot& window, const TableStyle& style, std::string& 
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const SchedRow& row = rows[i];
     if (i >= shown) {
+      rows[i].preempted_by.clear();  // not shown, and long to merge
       aggregate::merge_into(rest, row);
       continue;
     }

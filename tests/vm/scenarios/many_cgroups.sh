@@ -41,7 +41,7 @@ expect_equal "cgroups without an entry" 0 "$(final_ledger | jq .causes.account_t
 [ $((after_kb - middle_kb)) -le 1024 ] || fail "the agent grew from $middle_kb to $after_kb KiB over 700 cgroups"
 [ "$peak_kb" -le 65536 ] || fail "the agent took $peak_kb KiB"
 used_us=$(awk '$1 == "usage_usec" { print $2 }' $parent/cpu.stat)
-counted_ns=$(records_of sched | grep -F '"id":"/many/' | sed 's/.*"on_cpu_ns":\([0-9]*\).*/\1/' | awk '{ sum += $1 } END { printf "%d", sum }')
+counted_ns=$(records_of sched | grep -F '"id":"/many/' | sed 's/.*"on_cpu_ns":\([0-9]*\).*/\1/' | awk '{ sum += $1 } END { printf "%.0f", sum }')
 # The kernel charges a moved task from the middle of its run on, and leaves interrupts out.
 expect_within "ns on a CPU of all cgroups, by cpu.stat" $((used_us * 1000)) "$counted_ns" 25
 expect_ledger_closed

@@ -13,23 +13,28 @@ start_on_cpu_1() { # CONTAINER
     taskset -acp 1 "$(container.sh pid runc "$1")" >/dev/null
 }
 
-# What a filter says of the scheduling rows of a unit, over windows of which it ran more than a quarter: mean in percent of
-# the windows. The first and the last, in which it comes and goes, are left out.
+# What a filter says of the scheduling rows of a unit in six quiet windows, in percent of their time.
 mean_share() { # UNIT FILTER
-    records_of sched | jq -s --arg unit "$1" 'map(select(.unit.name == $unit) |
-        . + {window_ns: ((.window.end_mono_ns | tonumber) - (.window.start_mono_ns | tonumber))}) | .[1:-1] |
-        if length == 0 then 0 else 100 * (map('"$2"') | add) / (map(.window_ns) | add) | floor end'
+    records_of sched | jq -s --arg unit "$1" --argjson from "$quiet_from" '
+        def ns: (.window.end_mono_ns | tonumber) - (.window.start_mono_ns | tonumber);
+        map(select(.unit.name == $unit and .window.number > $from and .window.number <= $from + 6)) |
+        if length == 0 then 0 else 100 * (map('"$2"') | add) / (map(ns) | add) | floor end'
+}
+
+# Eight windows in which only what is measured is on CPU 1.
+eight_windows() {
+    sleep 1
+    quiet_from=$(records_of ledger | tail -n 1 | jq .window.number)
+    sleep 8
 }
 took() { echo "([.preempted_by[] | select(.unit.name == \"$1\") | .waited_ns] | add // 0)"; }
 
-windows_of() { # UNIT COUNT
-    [ "$(records_of sched | grep -cF "\"name\":\"$1\"},\"switches\"")" -ge "$2" ]
-}
-
+# The rest stays on CPU 0.
+taskset -cp 0 $$ >/dev/null
 start_agent -i 1s
 start_on_cpu_1 red
 start_on_cpu_1 blue
-wait_for 60 "six windows of two containers" windows_of blue 6
+eight_windows
 container.sh stop runc blue
 stop_agent
 for pair in 'red blue' 'blue red'; do
@@ -41,7 +46,7 @@ done
 start_agent -i 1s
 small_guest 100000000 --pin 1 >/dev/null &
 guest=$!
-wait_for 60 "six windows of a VM" windows_of "pid:$guest" 6
+eight_windows
 kill -KILL $guest
 wait $guest || true
 stop_agent
@@ -51,7 +56,8 @@ expect_within "time that the container lost to the VM" 50 "$(mean_share red "$(t
 expect_ledger_closed
 container.sh stop runc red
 
-# Each is born in its cgroup, and has ended before the counters are compared.
+# Each ends in its cgroup before the counters are compared.
+taskset -cp 0-1 $$ >/dev/null
 start_agent -i 1s
 for name in first second; do
     mkdir -p /sys/fs/cgroup/$name
