@@ -28,8 +28,8 @@ static __always_inline void stream_switch(const struct change *change, __u64 cgr
 
 	if (!event)
 		return;
-	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_SWITCH, ISOSCOPE_CLASS_SWITCH,
-		    change->prev, cgroup_id, change->now);
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_SWITCH, ISOSCOPE_CLASS_SWITCH, change->prev,
+		    cgroup_id, change->now);
 	event->ran_ns = ran_ns;
 	event->next_cgroup_id = change->next->pid ? task_cgroup_id(change->next) : 0;
 	event->next_waited_ns = change->next_waited_ns;

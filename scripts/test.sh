@@ -43,10 +43,12 @@ fi
 
 readonly logs=$PWD/build/test
 # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
-readonly scenarios_two_cpus=(small_guest nested reasons split switches escape containers names ends flood kvm_modules resources)
+readonly scenarios_two_cpus=(small_guest nested reasons split switches escape containers ends flood kvm_modules
+    sched runqlat)
 readonly scenarios_one_cpu=(linux_guest)
-# Two that take long and do not hang on the kernel, each on one of them: the labs run side by side.
-readonly scenarios_two_cpus_6_1=(lifetimes)
+# Those that do not hang on the kernel, each on one of them: the labs run side by side.
+readonly scenarios_two_cpus_6_1=(lifetimes names)
+readonly scenarios_two_cpus_6_12=(many_cgroups resources)
 readonly scenarios_last=(bad_machines) # locks the machine down until it is off
 readonly scenarios_counted_6_12=(means) # time is counted instructions there
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
@@ -185,13 +187,13 @@ vm_tier() {
         in_lab 6.1 one_cpu "${scenarios_one_cpu[@]}"
     } &
     {
-        in_lab 6.12 two_cpus "${scenarios_two_cpus[@]}" "${scenarios_last[@]}"
+        in_lab 6.12 two_cpus "${scenarios_two_cpus[@]}" "${scenarios_two_cpus_6_12[@]}" "${scenarios_last[@]}"
         in_lab 6.12 one_cpu "${scenarios_one_cpu[@]}"
         in_lab 6.12 counted "${scenarios_counted_6_12[@]}"
     } &
     wait
     report_scenarios vm/6.1 "$logs/vm-6.1-two_cpus.log" "${scenarios_two_cpus[@]}" "${scenarios_two_cpus_6_1[@]}" "${scenarios_last[@]}"
-    report_scenarios vm/6.12 "$logs/vm-6.12-two_cpus.log" "${scenarios_two_cpus[@]}" "${scenarios_last[@]}"
+    report_scenarios vm/6.12 "$logs/vm-6.12-two_cpus.log" "${scenarios_two_cpus[@]}" "${scenarios_two_cpus_6_12[@]}" "${scenarios_last[@]}"
     for kernel in 6.1 6.12; do
         report_scenarios vm/$kernel "$logs/vm-$kernel-one_cpu.log" "${scenarios_one_cpu[@]}"
     done

@@ -53,8 +53,8 @@ enum isoscope_parts {
 struct isoscope_pending_exit {
 	__u64 start_ns; /* 0: none */
 	__u32 reason;
-	__u32 parts;		  /* enum isoscope_parts: what below is set */
-	__u32 nested;		  /* the exit was one of a guest of the guest */
+	__u32 parts;  /* enum isoscope_parts: what below is set */
+	__u32 nested; /* the exit was one of a guest of the guest */
 	__u32 pad;
 	__u64 userspace_since_ns; /* 0: it is in the kernel */
 	__u64 phase_preempted_ns; /* split.preempted_ns when the present phase began */
@@ -103,7 +103,7 @@ ISOSCOPE_ASSERT_SIZE(isoscope_vcpu, 720);
  * that runs vCPUs, that process, since several VMs may share a cgroup. Ids of cgroups are counted up from 1
  * and reach none of these bits.
  */
-#define ISOSCOPE_ACCOUNT_VM (1ULL << 63)   /* and the thread group's id */
+#define ISOSCOPE_ACCOUNT_VM (1ULL << 63) /* and the thread group's id */
 /* Of who took a CPU only. */
 #define ISOSCOPE_ACCOUNT_IDLE (1ULL << 62)  /* nobody did */
 #define ISOSCOPE_ACCOUNT_WOKEN (1ULL << 61) /* the task slept before it waited */
@@ -119,8 +119,8 @@ struct isoscope_sched_cell {
 	__u64 on_cpu_ns; /* of the runs that are over; see struct isoscope_cpu_runs */
 	__u64 resumed;	 /* waits that began with being preempted; the others began with a wake-up */
 	__u64 migrations;
-	__u64 threads;	/* each counted once in every window that it came to run in */
-	__u64 waits_ns; /* runnable and without a CPU, until it ran */
+	__u64 threads;	    /* each counted once in every window that it came to run in */
+	__u64 waits_ns;	    /* runnable and without a CPU, until it ran */
 	__u64 preempted_ns; /* of that, after another task had taken its CPU: it is in `preemptions`, or in */
 	__u64 own_preemptions; /* by another thread of this account, which is common and saves the look-up */
 	__u64 own_preempted_ns;
@@ -181,9 +181,9 @@ enum isoscope_counter {
 	ISOSCOPE_EXIT_UNTRACKED = 16,	 /* VM exits of threads without task or vCPU record */
 	ISOSCOPE_SWITCH_UNPAIRED =
 	    17, /* a task left a CPU, and when it came was not seen: its time is not counted */
-	ISOSCOPE_WAIT_UNPAIRED = 18, /* a task came to a CPU, and since when it waited was not seen */
+	ISOSCOPE_WAIT_UNPAIRED = 18,   /* a task came to a CPU, and since when it waited was not seen */
 	ISOSCOPE_PREEMPTION_FULL = 19, /* no place to count who preempted whom: in preempted_ns alone */
-	ISOSCOPE_VMM_FULL = 20, /* a process with vCPUs found no place: its time is its cgroup's */
+	ISOSCOPE_VMM_FULL = 20,	       /* a process with vCPUs found no place: its time is its cgroup's */
 	ISOSCOPE_COUNTER_COUNT
 };
 

@@ -32,7 +32,7 @@ ISOSCOPE_ASSERT_SIZE(isoscope_knobs, 56);
 /* The global `control`, in the memory that every instance of the object shares. */
 struct isoscope_control {
 	__u32
-	    window; /* number of the current window; a change tells the programs to begin min and max anew */
+	    window;  /* number of the current window; a change tells the programs to begin min and max anew */
 	__u32 epoch; /* grows with every window and with every process that makes its first vCPU */
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_control, 8);

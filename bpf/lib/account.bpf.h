@@ -99,7 +99,8 @@ static __noinline int add_preemption(struct isoscope_sched_cell *cell, __u64 by,
 	return 0;
 }
 
-static __always_inline const struct isoscope_cpu_run *run_before(const struct isoscope_cpu_runs *runs, __u32 i)
+static __always_inline const struct isoscope_cpu_run *run_before(const struct isoscope_cpu_runs *runs,
+								 __u32 i)
 {
 	__u64 index = (runs->last - i) & (ISOSCOPE_CPU_RUNS - 1);
 
@@ -108,9 +109,11 @@ static __always_inline const struct isoscope_cpu_run *run_before(const struct is
 	return &runs->runs[index & (ISOSCOPE_CPU_RUNS - 1)];
 }
 
-/* More than one run has passed since it was preempted; what is older than those that are known is the taker's. */
-static __noinline int divide_preemption(struct isoscope_sched_cell *cell, const struct isoscope_cpu_runs *runs,
-					__u64 by, __u64 waited_ns, __u64 now)
+/* More than one run has passed since it was preempted; what is older than those that are known is the
+ * taker's. */
+static __noinline int divide_preemption(struct isoscope_sched_cell *cell,
+					const struct isoscope_cpu_runs *runs, __u64 by, __u64 waited_ns,
+					__u64 now)
 {
 	__u64 left_ns = waited_ns, end_ns = now, taken = 1;
 
@@ -137,13 +140,14 @@ static __noinline int divide_preemption(struct isoscope_sched_cell *cell, const 
 }
 
 /*
- * A wait of a task that was preempted is over. Each of the last runs on its CPU is charged to the one that made
- * it. Charging the one that took the CPU alone would make a kernel thread of some microseconds pay for a
+ * A wait of a task that was preempted is over. Each of the last runs on its CPU is charged to the one that
+ * made it. Charging the one that took the CPU alone would make a kernel thread of some microseconds pay for a
  * neighbour's whole slice.
  */
-static __always_inline void charge_preemption(struct isoscope_sched_cell *cell, const struct task_record *record,
-					      const struct isoscope_cpu_runs *runs, __u32 cpu, __u64 waited_ns,
-					      __u64 now)
+static __always_inline void charge_preemption(struct isoscope_sched_cell *cell,
+					      const struct task_record *record,
+					      const struct isoscope_cpu_runs *runs, __u32 cpu,
+					      __u64 waited_ns, __u64 now)
 {
 	const struct isoscope_cpu_run *last = run_before(runs, 0);
 	__u64 by = record->preempted_by;
@@ -162,8 +166,8 @@ static __always_inline void charge_preemption(struct isoscope_sched_cell *cell, 
 
 /* The wait of a task that comes to a CPU is over. */
 static __always_inline void charge_wait(const struct task_record *record, struct isoscope_sched_cell *cell,
-					const struct isoscope_cpu_runs *runs, __u32 cpu,
-					__u64 waited_ns, __u64 now)
+					const struct isoscope_cpu_runs *runs, __u32 cpu, __u64 waited_ns,
+					__u64 now)
 {
 	__u32 bucket = bucket_of(waited_ns);
 

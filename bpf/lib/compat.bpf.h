@@ -17,7 +17,8 @@
  */
 static __always_inline bool is_throttled(struct task_struct *task)
 {
-	if (!bpf_core_field_exists(task->se.cfs_rq) || !bpf_core_field_exists(task->se.cfs_rq->throttle_count))
+	if (!bpf_core_field_exists(task->se.cfs_rq) ||
+	    !bpf_core_field_exists(task->se.cfs_rq->throttle_count))
 		return false;
 	return task->se.cfs_rq->throttle_count > 0;
 }

@@ -82,8 +82,8 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 
 /*
  * How many switches of a task pass between two compares of its whole key, where each legal change is seen by
- * a hook of its own: the pointer to the nsproxy is compared at every one. What that cannot see is a write into
- * the nsproxy itself; it stays, and is found some switches later.
+ * a hook of its own: the pointer to the nsproxy is compared at every one. What that cannot see is a write
+ * into the nsproxy itself; it stays, and is found some switches later.
  */
 #define SWITCHES_PER_KEY 16
 

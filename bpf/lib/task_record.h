@@ -20,18 +20,19 @@ struct task_record {
 	__u8 switches_since_key;
 	__u8 pad;
 	__u32 migrations; /* se.nr_migrations when it last came to a CPU */
-	__u64 lost_key; /* what that change led to */
+	__u64 lost_key;	  /* what that change led to */
 
 	/* scheduling */
 	__u64 switched_in_ns; /* 0: it does not run */
 	__u64 runnable_ns;    /* since when it waits for a CPU; 0: it runs or sleeps, or that was not seen */
-	__u64 preempted_by;   /* of runnable_ns: account of the task that took its CPU, ISOSCOPE_ACCOUNT_WOKEN */
-	__u64 css_set;	      /* task->cgroups when its account was found; 0: to be found again */
-	__u64 account;	      /* whom its time is charged to; see counters.h */
-	__u32 sched_cell;     /* of the account; 0: none */
-	__u32 epoch;	      /* control.epoch when its account was found */
-	__u32 window;	      /* the last it came to run in */
-	__u32 cpu;	      /* that it was switched out of last */
+	__u64
+	    preempted_by; /* of runnable_ns: account of the task that took its CPU, ISOSCOPE_ACCOUNT_WOKEN */
+	__u64 css_set;	  /* task->cgroups when its account was found; 0: to be found again */
+	__u64 account;	  /* whom its time is charged to; see counters.h */
+	__u32 sched_cell; /* of the account; 0: none */
+	__u32 epoch;	  /* control.epoch when its account was found */
+	__u32 window;	  /* the last it came to run in */
+	__u32 cpu;	  /* that it was switched out of last */
 };
 ISOSCOPE_ASSERT_SIZE(task_record, 144);
 

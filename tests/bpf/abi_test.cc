@@ -214,8 +214,9 @@ TEST(Abi, EveryStructHasTheSameLayoutOnBothSides) {
 TEST(Abi, TheObjectHasTheseLayouts) {
   const auto shipped = layouts_in(ISOSCOPE_BPF_OBJECT);
   EXPECT_THAT(names_of(shipped),
-              testing::IsSupersetOf({"isoscope_control", "isoscope_cpu_runs", "isoscope_exit_cell", "isoscope_hist_tables",
-                                     "isoscope_knobs", "isoscope_preemption", "isoscope_sched_cell", "isoscope_vcpu"}));
+              testing::IsSupersetOf({"isoscope_control", "isoscope_cpu_runs", "isoscope_exit_cell",
+                                     "isoscope_hist_tables", "isoscope_knobs", "isoscope_preemption",
+                                     "isoscope_sched_cell", "isoscope_vcpu"}));
   for (const auto& [name, layout] : shipped) {
     const auto known = abi.find(name);
     if (known == abi.end()) {

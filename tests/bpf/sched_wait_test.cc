@@ -10,6 +10,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "cgroup.h"
@@ -24,7 +25,26 @@ class SchedWait : public Live {
     Live::start();
     probe().begin_window(1);
   }
-  // The counters of a cgroup whose threads have all left their CPUs for good: as many times as the kernel says.
+  // Some kernels lose switches, and the ledger says so (see ARCHITECTURE.md, Known limits): what `run` counts
+  // in such a moment is not whole. Runs it until nothing was lost meanwhile.
+  template <typename Run>
+  auto undisturbed(Run run) {
+    const auto lost = [this] { return counter(ISOSCOPE_SWITCH_UNPAIRED) + counter(ISOSCOPE_WAIT_UNPAIRED); };
+    for (int attempt = 1;; ++attempt) {
+      const std::uint64_t before = lost();
+      auto result = run();
+      if (lost() == before || HasFatalFailure()) {
+        return result;
+      }
+      if (attempt == 50) {
+        ADD_FAILURE() << "this kernel lost switches in each of " << attempt << " runs";
+        return result;
+      }
+    }
+  }
+
+  // The counters of a cgroup whose threads have all left their CPUs for good: as many times as the kernel
+  // says.
   isoscope_sched_cell await_end_of(std::uint64_t cgroup_id, const std::function<SwitchCounts()>& by_kernel) {
     expect_switches(cgroup_id, by_kernel);
     return counters_of(cgroup_id).value_or(isoscope_sched_cell{});
@@ -54,10 +74,12 @@ void spin_until(std::uint64_t mono_ns) {
 
 TEST_F(SchedWait, EveryTimeOnACpuBeginsWithAWait) {
   start();
-  const Cgroup cgroup;
-  const PingPong pair(cgroup.fd(), 500);
-  ASSERT_TRUE(pair.await_end());
-  const isoscope_sched_cell cell = await_end_of(cgroup.id(), [&] { return pair.switches(); });
+  const isoscope_sched_cell cell = undisturbed([&] {
+    const Cgroup cgroup;
+    const PingPong pair(cgroup.fd(), 500);
+    EXPECT_TRUE(pair.await_end());
+    return await_end_of(cgroup.id(), [&] { return pair.switches(); });
+  });
   expect_whole_lives(cell);
   EXPECT_GE(cell.threads, 2U);
   EXPECT_GT(cell.waits_ns, 0U);
@@ -68,30 +90,32 @@ TEST_F(SchedWait, EveryTimeOnACpuBeginsWithAWait) {
 TEST_F(SchedWait, AWakeUpIsTheSleepersAndNotTheWakers) {
   constexpr int rounds = 300;
   start();
-  const Cgroup of_sleeper;
-  const Cgroup of_waker;
-  const Gate byte;
-  const Shared<std::atomic<int>> taken;
-  const Child sleeper({.cgroup = of_sleeper.fd()}, [&] {
-    for (int i = 0; i < rounds; ++i) {
-      byte.wait();
-      ++*taken;
-    }
-    return 0;
-  });
-  const Child waker({.cgroup = of_waker.fd()}, [&] {
-    for (int i = 0; i < rounds; ++i) {
-      spin_until(base::monotonic_ns() + 100'000);  // by then the other sleeps
-      byte.open();
-      while (*taken <= i) {
+  const auto [slept, woke] = undisturbed([&] {
+    const Cgroup of_sleeper;
+    const Cgroup of_waker;
+    const Gate byte;
+    const Shared<std::atomic<int>> taken;
+    const Child sleeper({.cgroup = of_sleeper.fd()}, [&] {
+      for (int i = 0; i < rounds; ++i) {
+        byte.wait();
+        ++*taken;
       }
-    }
-    return 0;
+      return 0;
+    });
+    const Child waker({.cgroup = of_waker.fd()}, [&] {
+      for (int i = 0; i < rounds; ++i) {
+        spin_until(base::monotonic_ns() + 100'000);  // by then the other sleeps
+        byte.open();
+        while (*taken <= i) {
+        }
+      }
+      return 0;
+    });
+    EXPECT_EQ(sleeper.await_end(), 0);
+    EXPECT_EQ(waker.await_end(), 0);
+    return std::pair(await_end_of(of_sleeper.id(), [&] { return switches_of(sleeper.pid()); }),
+                     await_end_of(of_waker.id(), [&] { return switches_of(waker.pid()); }));
   });
-  ASSERT_EQ(sleeper.await_end(), 0);
-  ASSERT_EQ(waker.await_end(), 0);
-  const isoscope_sched_cell slept = await_end_of(of_sleeper.id(), [&] { return switches_of(sleeper.pid()); });
-  const isoscope_sched_cell woke = await_end_of(of_waker.id(), [&] { return switches_of(waker.pid()); });
   expect_whole_lives(slept);
   expect_whole_lives(woke);
   EXPECT_GT(wakeups_of(slept), rounds / 2U);
@@ -106,7 +130,7 @@ TEST_F(SchedWait, TwoOnOneCpuPushEachOtherOff) {
   const Gate ready;
   const Gate go;
   const Shared<std::atomic<std::uint64_t>> end;
-  // In turns, and nobody else's in between: the one that takes the CPU is charged for the whole wait.
+  // In turns, with slices of 100 ms.
   const auto spin = [&] {
     const sched_param lowest{.sched_priority = 1};
     run_on(first_cpu());
@@ -122,31 +146,29 @@ TEST_F(SchedWait, TwoOnOneCpuPushEachOtherOff) {
   const Child second({.cgroup = other.fd()}, spin);
   ASSERT_TRUE(ready.await());
   ASSERT_TRUE(ready.await());
-  const std::uint64_t begin_ns = base::monotonic_ns();
-  *end = begin_ns + spin_ns;
+  *end = base::monotonic_ns() + spin_ns;
   go.open();
   go.open();
   ASSERT_EQ(first.await_end(), 0);
   ASSERT_EQ(second.await_end(), 0);
+  probe().detach();
   const probe::SchedReading reading = probe().read_sched();
-  std::uint64_t waited_ns = 0;
-  std::uint64_t by_other_ns = 0;
-  std::uint64_t back_ns = 0;
-  for (const auto& [key, value] : reading.preemptions) {
-    waited_ns += key.account == one.id() ? value.waited_ns : 0;
-    by_other_ns += key.account == one.id() && key.by == other.id() ? value.waited_ns : 0;
-    back_ns += key.account == other.id() && key.by == one.id() ? value.waited_ns : 0;
-  }
-  EXPECT_GT(by_other_ns, 0U);
-  EXPECT_GT(back_ns, 0U);
-  EXPECT_THAT(probe().read_sched().preemptions,
-              testing::Not(testing::Contains(testing::Key(testing::Field(
-                  &isoscope_preemption_key::account, testing::Eq(one.id()))))));  // they begin anew
-  const isoscope_sched_cell cell = await_end_of(one.id(), [&] { return switches_of(first.pid()); });
-  expect_whole_lives(cell);
+  const auto lost = [&](const Cgroup& who, const std::function<bool(std::uint64_t)>& by) {
+    std::uint64_t waited_ns = 0;
+    for (const auto& [key, value] : reading.preemptions) {
+      waited_ns += key.account == who.id() && by(key.by) ? value.waited_ns : 0;
+    }
+    return waited_ns;
+  };
+  EXPECT_GT(lost(one, [&](std::uint64_t by) { return by == other.id(); }), spin_ns / 10);
+  EXPECT_GT(lost(other, [&](std::uint64_t by) { return by == one.id(); }), spin_ns / 10);
+  const auto of_one = std::find_if(reading.cells.begin(), reading.cells.end(),
+                                   [&](const isoscope_sched_cell& cell) { return cell.account == one.id(); });
+  ASSERT_NE(of_one, reading.cells.end());
   // All of it is somebody's.
-  EXPECT_EQ(cell.preempted_ns, waited_ns + cell.own_preempted_ns);
-  EXPECT_GT(cell.preempted_ns, spin_ns / 4);
+  EXPECT_EQ(of_one->preempted_ns, lost(one, [](std::uint64_t) { return true; }) + of_one->own_preempted_ns);
+  EXPECT_LE(of_one->preempted_ns, of_one->waits_ns);
+  EXPECT_THAT(probe().read_sched().preemptions, testing::IsEmpty());  // they begin anew
 }
 
 TEST_F(SchedWait, MigrationsAreTheKernelsOwn) {

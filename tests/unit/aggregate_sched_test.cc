@@ -30,8 +30,8 @@ void wait(isoscope_sched_cell& cell, std::uint64_t ns) {
 }
 
 // What runs since when, read at `taken_ns`.
-probe::SchedReading reading(std::vector<isoscope_sched_cell> cells, std::vector<isoscope_cpu_run> running = {},
-                            std::uint64_t taken_ns = 0) {
+probe::SchedReading reading(std::vector<isoscope_sched_cell> cells,
+                            std::vector<isoscope_cpu_run> running = {}, std::uint64_t taken_ns = 0) {
   probe::SchedReading made;
   made.cells = std::move(cells);
   made.running = std::move(running);

@@ -41,7 +41,8 @@ AccountChange difference(const isoscope_sched_cell& now, const isoscope_sched_ce
   }
   change.waits.sum_ns = now.waits_ns - before.waits_ns;
   // A reading may catch a wait whose bucket is written and the other count is not, or the other way round.
-  change.wakeups = change.waits.count - std::min<std::uint64_t>(change.waits.count, now.resumed - before.resumed);
+  change.wakeups =
+      change.waits.count - std::min<std::uint64_t>(change.waits.count, now.resumed - before.resumed);
   bound_by_buckets(change.waits);
   return change;
 }

@@ -44,13 +44,13 @@ struct SchedRow {
   std::uint64_t voluntary = 0;  // switches, as the kernel counts nvcsw and nivcsw
   std::uint64_t involuntary = 0;
   std::uint64_t on_cpu_ns = 0;
-  std::uint64_t wakeups = 0;                 // out of a sleep, to a run
-  std::uint64_t migrations = 0;              // to another CPU
-  std::uint64_t threads = 0;                 // that ran in the window; of a run, the most in one window
-  DurationStats run_queue;                   // waits for a CPU that are over; min and max by their buckets
-  std::uint64_t preempted_ns = 0;            // of run_queue, after another task had taken the CPU
-  std::vector<PreemptedBy> preempted_by;     // of preempted_ns, the units that took most of it
-  std::optional<std::uint64_t> steal_ns;     // VMs: what their vCPUs waited, within the exits of the window
+  std::uint64_t wakeups = 0;              // out of a sleep, to a run
+  std::uint64_t migrations = 0;           // to another CPU
+  std::uint64_t threads = 0;              // that ran in the window; of a run, the most in one window
+  DurationStats run_queue;                // waits for a CPU that are over; min and max by their buckets
+  std::uint64_t preempted_ns = 0;         // of run_queue, after another task had taken the CPU
+  std::vector<PreemptedBy> preempted_by;  // of preempted_ns, the units that took most of it
+  std::optional<std::uint64_t> steal_ns;  // VMs: what their vCPUs waited, within the exits of the window
 };
 
 // Records through the rings, by class. made == handled + dropped once the rings are drained.

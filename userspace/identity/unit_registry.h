@@ -74,8 +74,8 @@ class UnitRegistry {
   // The pod around it is told by it, too. Returns what became known, as `updated`.
   std::vector<Unit> describe(std::uint64_t cgroup_id, const Metadata& metadata);
 
-  // At the end of each window, after its counters were named: forgets the cgroups that were removed two windows
-  // ago, and says which.
+  // At the end of each window, after its counters were named: forgets the cgroups that were removed two
+  // windows ago, and says which.
   std::vector<std::uint64_t> expire();
 
   const Unit& host() const { return host_; }

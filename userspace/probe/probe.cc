@@ -334,9 +334,10 @@ Runs read_runs(const MappedArray<isoscope_cpu_runs>& cpus) {
 }
 
 bool same_runs(const Runs& before, const Runs& after, std::uint64_t long_before_ns) {
-  return std::equal(before.begin(), before.end(), after.begin(), after.end(), [&](const auto& a, const auto& b) {
-    return a.since_ns == b.since_ns || a.account == 0 || a.since_ns >= long_before_ns;
-  });
+  return std::equal(before.begin(), before.end(), after.begin(), after.end(),
+                    [&](const auto& a, const auto& b) {
+                      return a.since_ns == b.since_ns || a.account == 0 || a.since_ns >= long_before_ns;
+                    });
 }
 
 }  // namespace

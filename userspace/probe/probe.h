@@ -19,8 +19,8 @@ namespace isoscope::probe {
 struct Options {
   bool stream_exits = false;
   bool stream_switches = false;
-  std::uint64_t slow_exit_ns = 0;         // 0: off
-  std::uint32_t exit_cells = 4096;        // 65,535 at most
+  std::uint64_t slow_exit_ns = 0;   // 0: off
+  std::uint32_t exit_cells = 4096;  // 65,535 at most
   std::uint32_t accounts = 3072;
   std::uint32_t data_ring_bytes = 65536;  // a power of two, at least a page
   std::uint32_t security_ring_bytes = 1U << 20;

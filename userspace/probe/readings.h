@@ -22,7 +22,7 @@ struct SchedReading {
   std::vector<isoscope_sched_cell> cells;  // the first is `other`
   // What runs now, by CPU: a run is added to `cells` only when it is over. Account 0: idle, or not known.
   std::vector<isoscope_cpu_run> running;
-  std::uint64_t taken_ns = 0;              // CLOCK_MONOTONIC, of `running`
+  std::uint64_t taken_ns = 0;  // CLOCK_MONOTONIC, of `running`
   // Since the last reading: they begin anew with each.
   std::vector<std::pair<isoscope_preemption_key, isoscope_preemption>> preemptions;
 };

@@ -91,8 +91,8 @@ std::string describe(const SwitchReport& report) {
                   report.change.voluntary ? "voluntary" : "involuntary",
                   human_duration(static_cast<double>(report.change.ran_ns)));
   if (report.change.next_waited_ns != 0) {
-    text += fmt::format(", which waited {}",
-                        human_duration(static_cast<double>(report.change.next_waited_ns)));
+    text +=
+        fmt::format(", which waited {}", human_duration(static_cast<double>(report.change.next_waited_ns)));
   }
   return text;
 }
