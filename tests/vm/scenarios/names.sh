@@ -8,7 +8,7 @@
 id=$(printf '4f%.0s' {1..32})
 file=/var/lib/docker/containers/$id/config.v2.json
 
-container.sh create-bundle "$PWD/box" --cgroup "/docker/$id" -- sleep 600
+container.sh create-bundle "$PWD/box" --cgroup "/docker/$id" -- sh -c 'while :; do sleep 1; done'
 start_agent -i 2s --label app
 container.sh start runc box "$PWD/box"
 wait_for 20 "the container's start" grep -qF '"state":"started"' "$records"
