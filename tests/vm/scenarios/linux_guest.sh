@@ -23,7 +23,7 @@ expect_equal "life of the VM" 'started stopped' \
     "$(query 'select(.type == "unit" and .unit.kind == "vm") | .state' | paste -sd' ')"
 expect_ledger_closed
 
-linux_guest.sh --name idle --rest 20 --seconds 1 >idle.log &
+linux_guest.sh --name idle --rest 90 --seconds 1 >idle.log &
 guest=$!
 wait_for 120 "the guest to be up" grep -q 'guest: up' idle.log
 sleep 2
