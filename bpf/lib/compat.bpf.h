@@ -10,11 +10,7 @@
 /* include/uapi/asm-generic/errno-base.h */
 #define EEXIST 17
 
-/*
- * Whether the task's group is out of quota (cpu.max). Since "sched/fair: Switch to task based throttle model"
- * (6.18) a task runs on until it returns to user mode, and then waits as if asleep. False where groups have
- * no quota at all (CONFIG_CFS_BANDWIDTH).
- */
+/* Whether the task's group is out of quota (cpu.max). Kernels without CONFIG_CFS_BANDWIDTH have none. */
 static __always_inline bool is_throttled(struct task_struct *task)
 {
 	if (!bpf_core_field_exists(task->se.cfs_rq) ||
