@@ -132,6 +132,11 @@ build_machine() {
             port 3 words
         } | sed 's/ /\n/'
     )
+    # See scripts/lab/memory.sh.
+    mkfifo "$scratch"/memory.{in,out}
+    machine_args+=(-chardev "pipe,id=memory,path=$(escaped "$scratch")/memory"
+        -device "virtserialport,chardev=memory,nr=4,name=lab.4"
+        -gdb "unix:$(escaped "$scratch")/gdb,server=on,wait=off")
     if [[ -n $icount ]]; then
         machine_args+=(-accel tcg -icount "shift=0,sleep=off")
     else
@@ -146,6 +151,8 @@ run() {
     write_settings
     write_command
     build_machine
+    setpriv --pdeathsig KILL "$tree/scripts/lab/memory.sh" "$scratch" 9>&- &
+    helpers+=($!)
     run_machine
 }
 

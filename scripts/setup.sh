@@ -7,14 +7,17 @@ set -euo pipefail
 readonly build=(g++ cmake ninja-build pkg-config git ca-certificates clang-19 llvm-19 bpftool libbpf-dev libelf-dev
     zlib1g-dev libspdlog-dev libfmt-dev libboost-program-options-dev rapidjson-dev libyaml-cpp-dev)
 
-readonly tests=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck jq python3 libc6-dev)
+readonly tests=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck jq python3 libc6-dev
+    clang-14 libclang-rt-14-dev)
 
 # The lab: an emulated machine, kernels unpacked from their packages, containers, and the tools to compare figures with.
 readonly lab=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd kmod util-linux procps runc crun
-    linux-perf strace mmdebstrap)
+    linux-perf strace gdb bpftrace libbpf-tools mmdebstrap bubblewrap iproute2 stress-ng
+    # For the scenarios of what has to stay silent, silent and silent_system.
+    podman uidmap slirp4netns containernetworking-plugins containerd systemd systemd-container dbus lsof man-db)
 
-# Only scripts/bench.sh: the tools that it measures beside us. perf is there for the tests already.
-readonly bench=(bpftrace libbpf-tools trace-cmd)
+# Only scripts/bench.sh: a tool that it measures beside us. The others are there for the tests already.
+readonly bench=(trace-cmd)
 # The Intel lab: an emulated processor with VMX. bochs-term in place of a display that pulls in a desktop.
 readonly intel=(bochs bochs-term bochsbios vgabios grub-common grub-pc-bin xorriso binutils)
 

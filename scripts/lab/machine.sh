@@ -12,7 +12,7 @@ readonly status_timeout=124 status_lab_failed=125
 timeout=300 console='' machine_args=() machine_input=/dev/null setup=scripts/setup.sh
 
 # Set once known, for clean_up.
-scratch='' machine='' machine_started='' relays=()
+scratch='' machine='' machine_started='' relays=() helpers=()
 
 say() { echo "${0##*/}: $*" >&2; }
 
@@ -73,7 +73,7 @@ clean_up() {
         kill -TERM "$machine" 2>/dev/null || true
         wait "$machine" 2>/dev/null || true
     fi
-    ((${#relays[@]} == 0)) || kill "${relays[@]}" 2>/dev/null || true
+    ((${#relays[@]} + ${#helpers[@]} == 0)) || kill "${relays[@]}" "${helpers[@]}" 2>/dev/null || true
     [[ -z $scratch ]] || rm -rf "$scratch"
 }
 

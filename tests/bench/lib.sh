@@ -19,6 +19,9 @@ readonly cgroups
 # A tool runs in a cgroup with all of its processes, so that what they use can be told from what the load uses.
 export tool_cgroup=$cgroups/bench.tool load_cgroup=$cgroups/bench.load
 mkdir -p "$tool_cgroup" "$load_cgroup"
+# Where the controllers belong to cgroup v1 isoscope tells units apart by the hierarchy of pids.
+export pids_cgroup=/sys/fs/cgroup/pids/${load_cgroup##*/}
+[ ! -e /sys/fs/cgroup/pids/cgroup.procs ] || mkdir -p "$pids_cgroup"
 tool=''
 uname -r >"$out/release"
 
@@ -30,7 +33,10 @@ fail() {
 }
 
 # 0 is the process that writes.
-leave_tool() { echo 0 >"$load_cgroup/cgroup.procs"; }
+leave_tool() {
+    echo 0 >"$load_cgroup/cgroup.procs"
+    [ ! -d "$pids_cgroup" ] || echo 0 >"$pids_cgroup/cgroup.procs"
+}
 export -f leave_tool
 
 copy_programs() { # FILE...

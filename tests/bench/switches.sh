@@ -169,7 +169,7 @@ natively() { # all|quick
         row_list+=(empty:'empty program on sched_switch (tp_btf)' perf_stat:'perf stat -e context-switches'
             runqlat_row:'libbpf-tools runqlat')
     fi
-    trap 'rmdir "$tool_cgroup" "$load_cgroup"' EXIT
+    trap 'rmdir "$tool_cgroup" "$load_cgroup"; [ ! -d "$pids_cgroup" ] || rmdir "$pids_cgroup"' EXIT
     for ((round = 1; round <= rounds; round++)); do
         say "round $round of $rounds"
         native_round $round "${row_list[@]}"
