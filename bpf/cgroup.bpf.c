@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cgroups of the default hierarchy: made, removed, and tasks moved into them. */
+/* cgroups of the hierarchy that is followed: made, removed, and tasks moved into them. */
 #include "lib/maps.bpf.h"
 #include "lib/account.bpf.h"
 #include "lib/emit.bpf.h"
 #include "lib/task.bpf.h"
 
-/* The default hierarchy has id 0, which is why /proc/PID/cgroup shows it as `0::`. */
-static __always_inline bool in_default_hierarchy(struct cgroup *cgrp)
+static __always_inline bool is_followed(struct cgroup *cgrp)
 {
-	return BPF_CORE_READ(cgrp, root, hierarchy_id) == 0;
+	return (__u32)BPF_CORE_READ(cgrp, root, hierarchy_id) == knobs.cgroup_hierarchy_id;
 }
 
 /*
@@ -24,7 +23,7 @@ static __always_inline int report_cgroup(struct cgroup *cgrp, __u16 kind)
 	long name_bytes;
 	__u64 size;
 
-	if (!in_default_hierarchy(cgrp))
+	if (!is_followed(cgrp))
 		return 0;
 	parent_css = BPF_CORE_READ(cgrp, self.parent);
 	parent = (void *)parent_css - bpf_core_field_offset(struct cgroup, self);
@@ -75,7 +74,7 @@ int BPF_PROG(handle_cgroup_attach_task, struct cgroup *dst, const char *path, st
 		record->css_set = 0;
 	if (record && task->pid == mover->pid)
 		divide_run(task, record);
-	if (!in_default_hierarchy(dst))
+	if (!is_followed(dst))
 		return 0;
 	event = reserve(security, struct isoscope_cgroup_attach, ISOSCOPE_CLASS_LIFECYCLE);
 	if (!event)

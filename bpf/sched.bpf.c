@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Context switches and waits for a CPU, and the life of threads: fork, exec, exit. */
 #include "lib/maps.bpf.h"
+#include "lib/access.bpf.h"
 #include "lib/account.bpf.h"
 #include "lib/compat.bpf.h"
 #include "lib/emit.bpf.h"
@@ -277,6 +278,23 @@ static __always_inline void report_exec(struct task_struct *task, struct task_re
 	submit(event);
 }
 
+/*
+ * A working folder or root on a mount of another mount namespace was left open by somebody: setns and unshare
+ * move both. 0: what was unmounted is in no namespace.
+ */
+static __always_inline void check_folders(struct task_struct *task)
+{
+	struct access cwd = {.kind = ISOSCOPE_ACCESS_FOREIGN_CWD};
+	struct access root = {.kind = ISOSCOPE_ACCESS_FOREIGN_ROOT};
+
+	cwd.detail = mount_namespace_of(BPF_CORE_READ(task, fs, pwd.mnt));
+	if (cwd.detail && is_foreign_mount(cwd.detail))
+		report_access(&cwd);
+	root.detail = mount_namespace_of(BPF_CORE_READ(task, fs, root.mnt));
+	if (root.detail && is_foreign_mount(root.detail))
+		report_access(&root);
+}
+
 /* The record under the leader's id becomes that of the thread which had another id until now. */
 static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 {
@@ -328,6 +346,7 @@ int BPF_PROG(handle_sched_process_exec, struct task_struct *task, int old_pid)
 		record->home_cgroup_id = task_cgroup_id(task);
 		report_exec(task, record);
 	}
+	check_folders(task);
 	return 0;
 }
 

@@ -7,13 +7,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 preset=release
 case "${1:-}" in
 '') ;;
-release | debug | asan) preset=$1 ;;
+release | debug | asan | fuzz) preset=$1 ;;
 -h | --help)
-    echo "usage: scripts/build.sh [release|debug|asan]   (default: release)"
+    echo "usage: scripts/build.sh [release|debug|asan|fuzz]   (default: release)"
     exit 0
     ;;
 *)
-    echo "build.sh: unknown preset '$1'; there are release, debug and asan" >&2
+    echo "build.sh: unknown preset '$1'; there are release, debug, asan and fuzz" >&2
     exit 2
     ;;
 esac

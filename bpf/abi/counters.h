@@ -184,6 +184,7 @@ enum isoscope_counter {
 	ISOSCOPE_WAIT_UNPAIRED = 18,   /* a task came to a CPU, and since when it waited was not seen */
 	ISOSCOPE_PREEMPTION_FULL = 19, /* no place to count who preempted whom: in preempted_ns alone */
 	ISOSCOPE_VMM_FULL = 20,	       /* a process with vCPUs found no place: its time is its cgroup's */
+	ISOSCOPE_ACCESS_FOLDED = 21,   /* an access that was told of within the second before */
 	ISOSCOPE_COUNTER_COUNT
 };
 

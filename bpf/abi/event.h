@@ -10,7 +10,7 @@
 
 /* Each class has a ring, or a share of one, and its own line in the ledger. */
 enum isoscope_class {
-	ISOSCOPE_CLASS_SECURITY = 0,  /* crossings; ring `security` */
+	ISOSCOPE_CLASS_SECURITY = 0,  /* crossings and accesses; ring `security` */
 	ISOSCOPE_CLASS_LIFECYCLE = 1, /* units, processes and vCPUs come and go; ring `security` */
 	ISOSCOPE_CLASS_EXIT = 2,      /* single VM exits; ring `data` */
 	ISOSCOPE_CLASS_SWITCH = 3,    /* single context switches; ring `data` */
@@ -25,7 +25,8 @@ enum isoscope_kind {
 	ISOSCOPE_KIND_CGROUP_ATTACH = 5,
 	ISOSCOPE_KIND_EXEC = 6,
 	ISOSCOPE_KIND_NAMESPACES = 7,
-	ISOSCOPE_KIND_VCPU = 8
+	ISOSCOPE_KIND_VCPU = 8,
+	ISOSCOPE_KIND_ACCESS = 9
 };
 
 #define ISOSCOPE_COMM_BYTES 16
@@ -39,7 +40,7 @@ struct isoscope_event_header {
 	__u32 tgid; /* of the subject task, in the initial pid namespace */
 	__u32 tid;
 	__u64 ts_ns;	 /* CLOCK_MONOTONIC */
-	__u64 cgroup_id; /* of the subject task, in the default (v2) hierarchy */
+	__u64 cgroup_id; /* of the subject task, in the hierarchy that is followed */
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_event_header, 32);
 
@@ -90,7 +91,7 @@ struct isoscope_switch {
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_switch, 72);
 
-/* cgroup made or removed (default hierarchy only). The record ends after the name's zero byte. */
+/* cgroup made or removed. The record ends after the name's zero byte. */
 struct isoscope_cgroup_change {
 	struct isoscope_event_header header;
 	__u64 id;
@@ -183,6 +184,44 @@ struct isoscope_namespaces {
 	char comm[ISOSCOPE_COMM_BYTES];
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_namespaces, 152);
+
+/* How a task reached across units without a change of namespaces. */
+enum isoscope_access_kind {
+	ISOSCOPE_ACCESS_PTRACE = 1, /* detail: PTRACE_MODE_*; also process_vm_*, /proc/PID, pidfd_getfd */
+	ISOSCOPE_ACCESS_SIGNAL = 2, /* detail: the signal */
+	ISOSCOPE_ACCESS_UNIX_CONNECT = 3,    /* path: the socket's; of an abstract one it begins with @ */
+	ISOSCOPE_ACCESS_FILE_RECEIVED = 4,   /* detail: mount namespace of the file; path: its name */
+	ISOSCOPE_ACCESS_RELEASE_AGENT = 5,   /* path: the program */
+	ISOSCOPE_ACCESS_CORE_PATTERN = 6,    /* path: the pattern */
+	ISOSCOPE_ACCESS_USERMODE_HELPER = 7, /* path: the program that the kernel runs */
+	ISOSCOPE_ACCESS_MODULE_LOAD = 8,     /* path: the module's name */
+	ISOSCOPE_ACCESS_BPF = 9,	     /* detail: the command of bpf(2) */
+	ISOSCOPE_ACCESS_FOREIGN_CWD = 10,    /* at exec; detail: mount namespace of the folder */
+	ISOSCOPE_ACCESS_FOREIGN_ROOT = 11,   /* at exec; the same of the root */
+};
+
+#define ISOSCOPE_PATH_BYTES 128
+
+/* The header's task reached for another's. The record ends after the path's zero byte. */
+struct isoscope_access {
+	struct isoscope_event_header header;
+	__u64 home_cgroup_id; /* see struct isoscope_namespaces */
+	__u64 start_ns;	      /* see struct isoscope_exec */
+	__u64 cap_effective;
+	__u64 target_cgroup_id;	   /* home of the target task; 0: no task, or not known */
+	__u64 target_in_cgroup_id; /* where it is now, as one that a runtime puts into a container; 0 as above
+				    */
+	__u32 target_tgid;	   /* 0: no task */
+	__u32 parent_tgid;
+	__u32 uid;
+	__u32 kind; /* enum isoscope_access_kind */
+	__u32 detail;
+	__s32 result;	  /* 0, or the negative errno with which a security module refused it */
+	__u32 path_bytes; /* with the zero */
+	char comm[ISOSCOPE_COMM_BYTES];
+	char path[ISOSCOPE_PATH_BYTES]; /* cut; empty: none */
+};
+ISOSCOPE_ASSERT_OFFSET(isoscope_access, path, 116);
 
 /* A thread made its first VM exit. The header's task is that thread. */
 struct isoscope_vcpu_event {

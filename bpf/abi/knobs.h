@@ -4,8 +4,16 @@
 #ifndef ISOSCOPE_ABI_KNOBS_H
 #define ISOSCOPE_ABI_KNOBS_H
 
+#include "event.h"
 #include "histogram.h"
 #include "layout.h"
+
+/* By whose hierarchy tasks are told apart. The others are of cgroup v1. */
+enum isoscope_cgroup_controller {
+	ISOSCOPE_CGROUP_UNIFIED = 0, /* the default hierarchy, v2 */
+	ISOSCOPE_CGROUP_PIDS = 1,
+	ISOSCOPE_CGROUP_MEMORY = 2,
+};
 
 struct isoscope_knobs {
 	__u32 abi_version;
@@ -17,7 +25,8 @@ struct isoscope_knobs {
 	__u8 legal_paths_watched; /* fentry is there: a change found by state alone was not made by a system
 				     call */
 	__u8 has_cast;		  /* the kernel function bpf_rdonly_cast is there (6.2) */
-	__u8 pad[4];
+	__u8 cgroup_controller;	  /* enum isoscope_cgroup_controller */
+	__u8 pad[3];
 	/* Offsets in the classic kvm:kvm_exit record, from its tracefs format file. */
 	__u32 classic_reason_offset;
 	__u32 classic_vcpu_offset;
@@ -25,9 +34,10 @@ struct isoscope_knobs {
 	__u32 classic_rip_offset;
 	/* And of `ns` in the classic kvm:kvm_vcpu_wakeup record. */
 	__u32 classic_wakeup_ns_offset;
-	__u32 pad2;
+	__u32 cgroup_hierarchy_id; /* of that controller: the number in front of it in /proc/PID/cgroup */
+	struct isoscope_ns_set host_namespaces;
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_knobs, 56);
+ISOSCOPE_ASSERT_SIZE(isoscope_knobs, 88);
 
 /* The global `control`, in the memory that every instance of the object shares. */
 struct isoscope_control {

@@ -75,4 +75,14 @@ static __always_inline void output_lifecycle(void *record, __u64 size)
 		count_dropped(ISOSCOPE_CLASS_LIFECYCLE);
 }
 
+/* False: the ring is full, and the record is counted as dropped. */
+static __always_inline bool output_security(void *record, __u64 size)
+{
+	count_made(ISOSCOPE_CLASS_SECURITY);
+	if (!bpf_ringbuf_output(&security, record, size, BPF_RB_FORCE_WAKEUP))
+		return true;
+	count_dropped(ISOSCOPE_CLASS_SECURITY);
+	return false;
+}
+
 #endif

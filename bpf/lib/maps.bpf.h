@@ -129,6 +129,22 @@ struct counters_map {
 };
 extern struct counters_map counters SEC(".maps");
 
+/* When an access was last told of; private to the kernel side. */
+struct access_key {
+	__u64 home_cgroup_id;
+	__u64 target_cgroup_id;
+	__u32 kind;
+	__u32 detail;
+};
+
+struct accesses_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct access_key);
+	__type(value, __u64);
+};
+extern struct accesses_map accesses SEC(".maps");
+
 /*
  * Security and lifecycle events have a ring of their own, so that no flood of data events can push one out.
  */

@@ -10,10 +10,23 @@
  * load that faults gives 0. Each would be a call of about 95 instructions otherwise (bpf_probe_read_kernel).
  */
 
-/* Identity in the default hierarchy. On hybrid hosts this may be the root for every task. */
+/*
+ * In the hierarchy that is followed. Where cgroup v1 has the controllers, every task may be in the root of
+ * the default hierarchy. A knob is constant from load on: the verifier drops the branch that is not taken.
+ */
 static __always_inline __u64 task_cgroup_id(struct task_struct *task)
 {
-	return task->cgroups->dfl_cgrp->kn->id;
+	struct cgroup_subsys_state **by_controller;
+	__u32 controller;
+
+	if (knobs.cgroup_controller == ISOSCOPE_CGROUP_UNIFIED)
+		return task->cgroups->dfl_cgrp->kn->id;
+	if (knobs.cgroup_controller == ISOSCOPE_CGROUP_PIDS)
+		controller = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
+	else
+		controller = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	by_controller = task->cgroups->subsys;
+	return by_controller[controller]->cgroup->kn->id;
 }
 
 /* The one arithmetic that the verifier allows between two pointers. */

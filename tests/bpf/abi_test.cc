@@ -120,6 +120,15 @@ const std::map<std::string, Layout> abi{
     {"isoscope_cpu_runs", {sizeof(isoscope_cpu_runs), {
         MEMBER(isoscope_cpu_runs, last), MEMBER(isoscope_cpu_runs, runs),
         MEMBER(isoscope_cpu_runs, pad)}}},
+    {"isoscope_access", {sizeof(isoscope_access), {
+        MEMBER(isoscope_access, header), MEMBER(isoscope_access, home_cgroup_id),
+        MEMBER(isoscope_access, start_ns), MEMBER(isoscope_access, cap_effective),
+        MEMBER(isoscope_access, target_cgroup_id), MEMBER(isoscope_access, target_in_cgroup_id),
+        MEMBER(isoscope_access, target_tgid),
+        MEMBER(isoscope_access, parent_tgid), MEMBER(isoscope_access, uid),
+        MEMBER(isoscope_access, kind), MEMBER(isoscope_access, detail),
+        MEMBER(isoscope_access, result), MEMBER(isoscope_access, path_bytes),
+        MEMBER(isoscope_access, comm), MEMBER(isoscope_access, path)}}},
     {"isoscope_preemption_key", {sizeof(isoscope_preemption_key), {
         MEMBER(isoscope_preemption_key, account), MEMBER(isoscope_preemption_key, by)}}},
     {"isoscope_preemption", {sizeof(isoscope_preemption), {
@@ -128,11 +137,12 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_knobs, abi_version), MEMBER(isoscope_knobs, task_slots),
         MEMBER(isoscope_knobs, slow_exit_ns), MEMBER(isoscope_knobs, wakeup_bytes),
         MEMBER(isoscope_knobs, stream_exits), MEMBER(isoscope_knobs, stream_switches),
-        MEMBER(isoscope_knobs, legal_paths_watched), MEMBER(isoscope_knobs, has_cast),
+        MEMBER(isoscope_knobs, legal_paths_watched), MEMBER(isoscope_knobs, has_cast), MEMBER(isoscope_knobs, cgroup_controller),
         MEMBER(isoscope_knobs, pad),
         MEMBER(isoscope_knobs, classic_reason_offset), MEMBER(isoscope_knobs, classic_vcpu_offset),
         MEMBER(isoscope_knobs, classic_isa_offset), MEMBER(isoscope_knobs, classic_rip_offset),
-        MEMBER(isoscope_knobs, classic_wakeup_ns_offset), MEMBER(isoscope_knobs, pad2)}}},
+        MEMBER(isoscope_knobs, classic_wakeup_ns_offset), MEMBER(isoscope_knobs, cgroup_hierarchy_id),
+        MEMBER(isoscope_knobs, host_namespaces)}}},
     {"isoscope_control", {sizeof(isoscope_control), {
         MEMBER(isoscope_control, window), MEMBER(isoscope_control, epoch)}}},
     {"isoscope_hist_tables", {sizeof(isoscope_hist_tables), {

@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +21,7 @@ namespace {
 using event::CgroupAttached;
 using event::CgroupMade;
 using event::CgroupRemoved;
+using kernel::CgroupController;
 
 class Cgroups : public Live {
  protected:
@@ -117,6 +120,79 @@ TEST_F(Cgroups, AProcessOfManyThreadsIsToldOnce) {
   ASSERT_EQ(attached(child.pid()).size(), 1U);
   EXPECT_EQ(attached(child.pid()).front().what.to_cgroup_id, to.id());
 }
+
+// Where v2 has no controllers, the hierarchy of one of v1 is followed. Here: of any that is mounted, with v2
+// beside it.
+class CgroupsOfV1 : public Cgroups, public ::testing::WithParamInterface<CgroupController> {
+ protected:
+  void SetUp() override {
+    Cgroups::SetUp();
+    const auto read = [](const char* path) {
+      std::ifstream file(path);
+      return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    const auto mount = kernel::find_cgroup_mount(read("/proc/self/mountinfo"), GetParam());
+    const auto own = kernel::find_membership(read("/proc/self/cgroup"), GetParam());
+    if (!mount || !own || ::access(mount->point.c_str(), W_OK) != 0) {
+      GTEST_SKIP() << "NOT RUN, no cgroup v1 hierarchy of " << to_string(GetParam())
+                   << " that can be written";
+    }
+    hierarchy_ = {GetParam(), own->hierarchy_id, *mount};
+    own_id_ = cgroup_id_of(mount->point + own->path);
+  }
+
+  kernel::CgroupHierarchy hierarchy_;
+  std::uint64_t own_id_ = 0;
+};
+
+TEST_P(CgroupsOfV1, ComingAndGoingIsToldOfThatHierarchyAlone) {
+  start({}, hierarchy_);
+  Cgroup here(hierarchy_.mount.point, "isoscope-test-v1");
+  const Cgroup of_v2;
+  ASSERT_EQ(made(here.id()).size(), 1U);
+  EXPECT_EQ(made(here.id()).front().what.name, "isoscope-test-v1");
+  EXPECT_EQ(made(here.id()).front().what.parent_id, cgroup_id_of(hierarchy_.mount.point));
+  EXPECT_EQ(made(here.id()).front().meta.cgroup_id, own_id_);
+  EXPECT_TRUE(seen<CgroupMade>([&](const event::Meta&, const CgroupMade& what) {
+                return what.name == of_v2.name();
+              }).empty());
+  const Child child([] {
+    ::pause();
+    return 0;
+  });
+  of_v2.take_in(child.pid());
+  EXPECT_TRUE(attached(child.pid()).empty());
+  here.take_in(child.pid());
+  ASSERT_EQ(attached(child.pid()).size(), 1U);
+  EXPECT_EQ(attached(child.pid()).front().what.to_cgroup_id, here.id());
+  EXPECT_EQ(attached(child.pid()).front().what.home_cgroup_id, own_id_);
+  here.remove();
+  EXPECT_EQ(removed(here.id()).size(), 1U);
+}
+
+TEST_P(CgroupsOfV1, TimeIsChargedToTheCgroupOfThatHierarchy) {
+  start({}, hierarchy_);
+  const Cgroup here(hierarchy_.mount.point, "isoscope-test-v1");
+  const Gate moved;
+  const Child child([&] {
+    moved.wait();
+    const std::uint64_t end_ns = base::monotonic_ns() + 50'000'000;
+    while (base::monotonic_ns() < end_ns) {
+    }
+    return 0;
+  });
+  here.take_in(child.pid());
+  moved.open();
+  EXPECT_EQ(child.await_end(), 0);
+  EXPECT_TRUE(eventually([&] {
+    const auto cell = counters_of(here.id());
+    return cell && cell->on_cpu_ns > 10'000'000;
+  }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Controller, CgroupsOfV1,
+                         ::testing::Values(CgroupController::pids, CgroupController::memory),
+                         [](const auto& controller) { return std::string(to_string(controller.param)); });
 
 }  // namespace
 }  // namespace isoscope::live

@@ -27,7 +27,11 @@ bool in_initial_pid_namespace() {
 }  // namespace
 
 const kernel::Features& features() {
-  static const kernel::Features found = probe::discover();
+  static const kernel::Features found = [] {
+    kernel::Features here = probe::discover();
+    here.cgroups = kernel::CgroupHierarchy{};
+    return here;
+  }();
   return found;
 }
 
@@ -73,8 +77,10 @@ void Live::SetUp() {
   }
 }
 
-void Live::start(const probe::Options& options) {
-  auto created = probe::Probe::create(features(), options);
+void Live::start(const probe::Options& options, const kernel::CgroupHierarchy& cgroups) {
+  kernel::Features here = features();
+  here.cgroups = cgroups;
+  auto created = probe::Probe::create(here, options);
   if (!created) {
     throw std::runtime_error(created.error().message);
   }

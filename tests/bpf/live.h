@@ -21,7 +21,7 @@
 
 namespace isoscope::live {
 
-// Of this kernel; asked once.
+// Of this kernel; asked once. The tests' cgroups are of v2, whatever the agent would follow here.
 const kernel::Features& features();
 
 // What stands in the way of loading programs here, in words.
@@ -41,7 +41,7 @@ class Live : public ::testing::Test {
   void SetUp() override;
 
   // Loads and attaches. Called by each test, as options differ.
-  void start(const probe::Options& options = {});
+  void start(const probe::Options& options = {}, const kernel::CgroupHierarchy& cgroups = {});
   probe::Probe& probe() { return *probe_; }
 
   // Takes what waits in both rings. Bytes that cannot be decoded fail the test.

@@ -5,10 +5,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <initializer_list>
 #include <set>
 #include <span>
+#include <utility>
 
 #include "bpf_objects.h"
 #include "cgroup.h"
@@ -34,15 +37,26 @@ void expect_gone(const BpfObjects& objects) {
 
 // As the kernel shows them, with 15 characters.
 std::vector<std::string> expected_programs() {
-  std::vector<std::string> names{"handle_cgroup_a", "handle_cgroup_m", "handle_cgroup_r"};
-  if (features().legal_paths()) {
-    names.emplace_back("handle_perf_eve");
+  std::vector<std::string> names{"handle_cgroup_a", "handle_cgroup_m", "handle_cgroup_r", "handle_sched_pr",
+                                 "handle_sched_pr", "handle_sched_pr", "handle_sched_sw", "handle_sched_wa",
+                                 "handle_sched_wa", "handle_signal_g"};
+  const kernel::AccessHooks& access = features().access;
+  for (const auto& [there, name] :
+       std::initializer_list<std::pair<bool, const char*>>{{features().legal_paths(), "handle_perf_eve"},
+                                                           {features().legal_paths(), "handle_switch_t"},
+                                                           {access.ptrace, "handle_ptrace_a"},
+                                                           {access.unix_connect, "handle_unix_str"},
+                                                           {access.file_receive, "handle_file_rec"},
+                                                           {access.release_agent, "handle_release_"},
+                                                           {access.core_pattern, "handle_core_pat"},
+                                                           {access.usermode_helper, "handle_usermode"},
+                                                           {access.module_load, "handle_module_l"},
+                                                           {access.bpf, "handle_bpf"}}) {
+    if (there) {
+      names.emplace_back(name);
+    }
   }
-  names.insert(names.end(), {"handle_sched_pr", "handle_sched_pr", "handle_sched_pr", "handle_sched_sw",
-                             "handle_sched_wa", "handle_sched_wa"});
-  if (features().legal_paths()) {
-    names.emplace_back("handle_switch_t");
-  }
+  std::sort(names.begin(), names.end());
   return names;
 }
 

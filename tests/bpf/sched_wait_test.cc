@@ -225,6 +225,36 @@ TEST_F(SchedWait, WhatRunsNowIsKnown) {
   spinner.kill();
 }
 
+// One that moves itself has not left its CPU: the run is divided there.
+TEST_F(SchedWait, ATaskThatMovesItselfPaysInBothCgroups) {
+  constexpr std::uint64_t spin_ns = 100'000'000;
+  start();
+  const auto [before, after] = undisturbed([&] {
+    const Cgroup from;
+    const Cgroup to;
+    const Child mover({.cgroup = from.fd()}, [&] {
+      const sched_param first{.sched_priority = 1};  // nothing pushes it off meanwhile
+      if (::sched_setscheduler(0, SCHED_FIFO, &first) != 0) {
+        return 1;
+      }
+      spin_until(base::monotonic_ns() + spin_ns);
+      to.take_in(static_cast<std::uint32_t>(::getpid()));
+      spin_until(base::monotonic_ns() + 2 * spin_ns);
+      return 0;
+    });
+    EXPECT_EQ(mover.await_end(), 0);
+    const auto counted = [&](const Cgroup& cgroup) {
+      return counters_of(cgroup.id()).value_or(isoscope_sched_cell{});
+    };
+    EXPECT_TRUE(eventually([&] { return counted(to).voluntary > 0; }));
+    return std::pair(counted(from), counted(to));
+  });
+  EXPECT_GE(before.on_cpu_ns, spin_ns);
+  EXPECT_LT(before.on_cpu_ns, spin_ns * 3 / 2);
+  EXPECT_GE(after.on_cpu_ns, spin_ns * 2);
+  EXPECT_LT(after.on_cpu_ns, spin_ns * 3);
+}
+
 TEST_F(SchedWait, AThreadIsSeenOnceInAWindow) {
   start();
   const Cgroup cgroup;

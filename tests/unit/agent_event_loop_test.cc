@@ -193,8 +193,9 @@ TEST_F(EventLoopTest, ADelayOfMoreThanASecondIsNotCutToItsFraction) {
 
 TEST_F(EventLoopTest, SignalsAreTakenAndDoNotKill) {
   std::vector<int> taken;
-  ASSERT_TRUE(loop_.on_signals({SIGUSR1, SIGTERM}, [&](int signal) {
-    taken.push_back(signal);
+  ASSERT_TRUE(loop_.on_signals({SIGUSR1, SIGTERM}, [&](Signal signal) {
+    EXPECT_FALSE(signal.from_kernel);
+    taken.push_back(signal.number);
     if (taken.size() == 2) {
       loop_.stop();
     }

@@ -49,6 +49,83 @@ std::string outputs_of(const Config& config) {
   return text;
 }
 
+TEST(CommandLine, PolicyCommands) {
+  const Config validate = good({"policy", "validate", "a.yaml", "b"});
+  EXPECT_EQ(validate.command, Command::policy_validate);
+  EXPECT_THAT(validate.arguments, ElementsAre("a.yaml", "b"));
+  EXPECT_THAT(good({"policy", "validate"}).arguments, testing::IsEmpty());
+  EXPECT_EQ(good({"policy", "explain", "--", "-x"}).command, Command::policy_explain);
+  EXPECT_THAT(good({"policy", "explain", "--", "-x"}).arguments, ElementsAre("-x"));
+  const Config test = good({"policy", "test", "p.yaml", "r.ndjson"});
+  EXPECT_EQ(test.command, Command::policy_test);
+  EXPECT_THAT(test.arguments, ElementsAre("p.yaml", "r.ndjson"));
+  for (const auto& arguments : std::vector<std::vector<const char*>>{{"policy", "--help"},
+                                                                     {"policy", "-h"},
+                                                                     {"policy", "test", "--help"},
+                                                                     {"help", "policy"},
+                                                                     {"help", "policy", "test"}}) {
+    EXPECT_EQ(good(arguments).command, Command::help);
+    EXPECT_THAT(good(arguments).help_text, HasSubstr("isoscope policy test POLICY.yaml RECORDED.ndjson"));
+  }
+}
+
+TEST(CommandLine, PoliciesOfARun) {
+  const Config config = good({"run", "--policy", "a.yaml", "--policy=b", "--fail-on", "high"});
+  EXPECT_THAT(config.policies, ElementsAre("a.yaml", "b"));
+  EXPECT_EQ(config.fail_on, FailOn::high);
+  EXPECT_EQ(good({"run"}).fail_on, FailOn::never);
+  EXPECT_THAT(good({"run"}).policies, testing::IsEmpty());
+}
+
+TEST(CommandLine, ACommandToRun) {
+  const Config config = good({"run", "-v", "--fail-on", "high", "--", "sh", "-c", "exit 3", "--", "--help"});
+  EXPECT_EQ(config.command, Command::run);
+  EXPECT_THAT(config.arguments, ElementsAre("sh", "-c", "exit 3", "--", "--help"));
+  EXPECT_EQ(config.verbosity, 1);
+  EXPECT_THAT(good({"run", "--", "-v"}).arguments, ElementsAre("-v"));
+  EXPECT_EQ(good({"run", "--", "-v"}).verbosity, 0);
+  EXPECT_THAT(good({"run"}).arguments, testing::IsEmpty());
+}
+
+TEST(CommandLine, StandardOutputIsTheCommands) {
+  const auto outputs = [](const std::vector<const char*>& arguments) {
+    std::vector<std::pair<std::string, std::optional<Format>>> all;
+    for (const Output& output : good(arguments).outputs) {
+      all.emplace_back(output.path, output.format);
+    }
+    return all;
+  };
+  using Outputs = decltype(outputs({"run"}));
+  EXPECT_EQ(outputs({"run"}), (Outputs{{"-", std::nullopt}}));
+  EXPECT_EQ(outputs({"run", "--", "ls"}), (Outputs{{"/dev/stderr", Format::table}}));
+  EXPECT_EQ(outputs({"run", "-f", "ndjson", "--", "ls"}), (Outputs{{"/dev/stderr", Format::ndjson}}));
+  EXPECT_EQ(outputs({"run", "-o", "-", "--", "ls"}), (Outputs{{"-", std::nullopt}}));
+}
+
+TEST(WrongCommandLine, OfPolicies) {
+  const std::pair<std::vector<const char*>, const char*> all[] = {
+      {{"policy"}, "isoscope policy needs a command: validate, test, explain\nsee isoscope policy --help"},
+      {{"policy", "chek"}, "unknown command \"policy chek\"; there are validate, test, explain"},
+      {{"policy", "expain"}, "did you mean isoscope policy explain?"},
+      {{"policy", "test"}, "isoscope policy test needs POLICY.yaml RECORDED.ndjson"},
+      {{"policy", "test", "a"}, "isoscope policy test needs POLICY.yaml RECORDED.ndjson"},
+      {{"policy", "test", "a", "b", "c"},
+       "unexpected argument \"c\": isoscope policy test takes POLICY.yaml"},
+      {{"policy", "validate", "--duration", "1s"}, "isoscope policy validate has no option --duration"},
+      {{"polcy"}, "did you mean policy?"},
+      {{"run", "a.yaml"},
+       "unexpected argument \"a.yaml\": isoscope run takes options, and a command behind --"},
+      {{"run", "--policy", ""}, "is empty"},
+      {{"run", "--fail-on", "worst"}, "is not one of low, medium, high, critical"},
+  };
+  for (const auto& [arguments, expected] : all) {
+    const auto parsed = parse(arguments);
+    ASSERT_FALSE(parsed) << expected;
+    EXPECT_EQ(parsed.error().kind, ErrorKind::usage);
+    EXPECT_THAT(parsed.error().message, HasSubstr(expected));
+  }
+}
+
 TEST(CommandLine, RunHasSaneDefaults) {
   const Config config = good({"run"});
   EXPECT_EQ(config.command, Command::run);
@@ -114,6 +191,27 @@ TEST(CommandLine, ReadsEveryOptionOfRun) {
   EXPECT_EQ(config.exit_histograms, 30'000U);
   EXPECT_EQ(config.accounts, 100U);
   EXPECT_THAT(config.labels, ElementsAre("app", "a.b/c"));
+}
+
+TEST(CommandLine, ReadsEveryOptionOfMatrix) {
+  const Config usual_one = good({"matrix"});
+  EXPECT_EQ(usual_one.command, Command::matrix);
+  EXPECT_FALSE(usual_one.json || usual_one.all);
+  EXPECT_EQ(usual_one.fail_on, FailOn::never);
+  const Config config = good({"matrix",   "-f",    "json",    "--vm",  "web",       "--container", "db",
+                              "--cgroup", "/lab/", "--unit",  "w*",    "--fail-on", "high",        "--all",
+                              "--top",    "3",     "--color", "never", "--format",  "json",        "-q"});
+  EXPECT_TRUE(config.json && config.all);
+  EXPECT_EQ(config.fail_on, FailOn::high);
+  EXPECT_THAT(config.filters.vm, ElementsAre("web"));
+  EXPECT_THAT(config.filters.container, ElementsAre("db"));
+  EXPECT_THAT(config.filters.cgroup, ElementsAre("/lab"));
+  EXPECT_THAT(config.filters.unit, ElementsAre("w*"));
+  EXPECT_EQ(config.top, 3U);
+  EXPECT_EQ(config.color, ColorMode::never);
+  EXPECT_EQ(config.verbosity, -1);
+  EXPECT_FALSE(good({"matrix", "-f", "json", "-f", "table"}).json) << "the last one wins";
+  EXPECT_EQ(good({"matrix", "--fail-on=critical"}).fail_on, FailOn::critical);
 }
 
 TEST(CommandLine, FormatAppliesToTheOutputsAfterIt) {
@@ -198,7 +296,7 @@ TEST(CommandLine, HelpIsEverywhere) {
 }
 
 TEST(CommandLine, HelpFitsATerminalAndNamesEveryOption) {
-  for (const char* command : {"run", "check", "version", "help"}) {
+  for (const char* command : {"run", "check", "matrix", "version", "help"}) {
     std::istringstream lines(good({"help", command}).help_text);
     for (std::string line; std::getline(lines, line);) {
       EXPECT_LE(line.size(), 80U) << line;
@@ -212,6 +310,12 @@ TEST(CommandLine, HelpFitsATerminalAndNamesEveryOption) {
         "--sort",       "-q, --quiet",  "-v, --verbose", "--color",        "--exit-histograms",
         "--data-ring",  "--label",      "-h, --help"}) {
     EXPECT_THAT(help, HasSubstr(option));
+  }
+  const std::string of_matrix = good({"matrix", "--help"}).help_text;
+  for (const char* option :
+       {"-f, --format FORMAT  ", "table, or json", "--top", "--color", "--vm", "--container", "--cgroup",
+        "--unit", "--all", "--fail-on SEVERITY", "-q, --quiet"}) {
+    EXPECT_THAT(of_matrix, HasSubstr(option));
   }
 }
 
@@ -231,6 +335,7 @@ void expect_usage_error(const Wrong& bad) {
 
 constexpr const char* main_hint = "isoscope --help";
 constexpr const char* run_hint = "isoscope run --help";
+constexpr const char* matrix_hint = "isoscope matrix --help";
 constexpr const char* duration_forms =
     "is not a duration: a number with a unit (ns, us, ms, s, m or h), such as 500ms or 1.5s";
 const std::string bad_duration = std::string("--duration soon ") + duration_forms;
@@ -239,11 +344,15 @@ const std::string attached_duration = std::string("--duration =5s ") + duration_
 
 TEST(WrongCommandLine, Commands) {
   const Wrong all[] = {
-      {{}, "no command given: run, check, version or help", main_hint},
+      {{}, "no command given: run, check, matrix, policy, version or help", main_hint},
       {{"rnu"}, "unknown command \"rnu\"; did you mean run?", main_hint},
-      {{"trace"}, "unknown command \"trace\"; the commands are run, check, version, help", main_hint},
-      {{""}, "unknown command \"\"; the commands are run, check, version, help", main_hint},
-      {{"\x1b[2J"}, "unknown command \"?[2J\"; the commands are run, check, version, help", main_hint},
+      {{"trace"},
+       "unknown command \"trace\"; the commands are run, check, matrix, policy, version, help",
+       main_hint},
+      {{""}, "unknown command \"\"; the commands are run, check, matrix, policy, version, help", main_hint},
+      {{"\x1b[2J"},
+       "unknown command \"?[2J\"; the commands are run, check, matrix, policy, version, help",
+       main_hint},
       {{"help", "chek"}, "unknown command \"chek\"; did you mean check?", main_hint},
       {{"help", "run", "x"}, "unexpected argument \"x\"", main_hint},
       {{"-f", "ndjson"}, "-f before the command: options follow it, as in isoscope run -f", main_hint},
@@ -263,10 +372,21 @@ TEST(WrongCommandLine, Options) {
       {{"run", "-top", "3"}, "unknown option -top; did you mean --top?", run_hint},
       {{"run", "-x"}, "unknown option -x", run_hint},
       {{"run", "-vx"}, "unknown option -x in -vx", run_hint},
-      {{"run", "web"}, "unexpected argument \"web\": isoscope run takes options only", run_hint},
-      {{"run", "--", "-v"}, "unexpected argument \"-v\": isoscope run takes options only", run_hint},
-      {{"run", "-"}, "unexpected argument \"-\": isoscope run takes options only", run_hint},
-      {{"run", ""}, "unexpected argument \"\": isoscope run takes options only", run_hint},
+      {{"run", "web"},
+       "unexpected argument \"web\": isoscope run takes options, and a command behind --",
+       run_hint},
+      {{"run", "-v", "--"}, "-- needs a command behind it: isoscope run -- COMMAND [ARGUMENT]...", run_hint},
+      {{"run", "--", ""}, "-- needs a command behind it: isoscope run -- COMMAND [ARGUMENT]...", run_hint},
+      {{"run", "-o", "--", "ls"}, "--output needs a value: --output FILE|-", run_hint},
+      {{"check", "--", "ls"},
+       "unexpected argument \"ls\": isoscope check takes options only",
+       "isoscope check --help"},
+      {{"run", "-"},
+       "unexpected argument \"-\": isoscope run takes options, and a command behind --",
+       run_hint},
+      {{"run", ""},
+       "unexpected argument \"\": isoscope run takes options, and a command behind --",
+       run_hint},
       {{"run", "-i"}, "--interval needs a value: --interval TIME", run_hint},
       {{"run", "--interval"}, "--interval needs a value: --interval TIME", run_hint},
       {{"run", "-i", "--top", "3"}, "--interval needs a value: --interval TIME", run_hint},
@@ -278,6 +398,11 @@ TEST(WrongCommandLine, Options) {
       {{"check", "-i", "1s"},
        "isoscope check has no option --interval: it belongs to isoscope run",
        "isoscope check --help"},
+      {{"matrix", "--pid", "1"},
+       "isoscope matrix has no option --pid: it belongs to isoscope run",
+       matrix_hint},
+      {{"run", "--all"}, "isoscope run has no option --all: it belongs to isoscope matrix", run_hint},
+      {{"matrix", "--faill-on", "high"}, "unknown option --faill-on; did you mean --fail-on?", matrix_hint},
       {{"version", "--jsno"}, "unknown option --jsno; did you mean --json?", "isoscope version --help"}};
   for (const Wrong& bad : all) {
     expect_usage_error(bad);
@@ -297,6 +422,12 @@ TEST(WrongCommandLine, Values) {
        "--slow-exit 9999999h is too long: the limit is 292 years",
        run_hint},
       {{"run", "-f", "prom"}, "--format prom is not one of table, ndjson", run_hint},
+      {{"matrix", "-f", "ndjson"},
+       "--format ndjson is not one of table, json; did you mean json?",
+       matrix_hint},
+      {{"matrix", "--fail-on", "hihg"},
+       "--fail-on hihg is not one of low, medium, high, critical; did you mean high?",
+       matrix_hint},
       {{"run", "-f", "ndjosn"},
        "--format ndjosn is not one of table, ndjson; did you mean ndjson?",
        run_hint},
@@ -305,14 +436,15 @@ TEST(WrongCommandLine, Values) {
        run_hint},
       {{"run", "--color", "yes"}, "--color yes is not one of auto, always, never", run_hint},
       {{"run", "--events", "exit"},
-       "--events exit is not one of exits, switches, cgroups, crossings, all; did you mean exits?",
+       "--events exit is not one of exits, switches, cgroups, crossings, accesses, all; did you mean exits?",
        run_hint},
       {{"run", "--events", "exits,,cgroups"},
-       "--events exits,,cgroups has \"\", which is not one of exits, switches, cgroups, crossings, all",
+       "--events exits,,cgroups has \"\", which is not one of exits, switches, cgroups, crossings, accesses, "
+       "all",
        run_hint},
       {{"run", "--events", "exits,switchs"},
        "--events exits,switchs has \"switchs\", which is not one of exits, switches, cgroups, "
-       "crossings, all; did "
+       "crossings, accesses, all; did "
        "you mean switches?",
        run_hint},
       {{"run", "--top", "-1"}, "--top -1 is not a whole number from 0 to 1000000", run_hint},

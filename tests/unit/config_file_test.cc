@@ -37,6 +37,8 @@ unit: ['*.service']
 vcpu: [0, 2-3]
 reason: [npf, "0x400"]
 label: [app, tier]
+policy: [/etc/p.d, extra.yaml]
+fail-on: critical
 format: ndjson
 outputs:
   - "-"
@@ -58,6 +60,8 @@ outputs:
   EXPECT_FALSE(config.streams.crossings);
   EXPECT_THAT(config.filters.vm, ElementsAre("web"));
   EXPECT_THAT(config.labels, ElementsAre("app", "tier"));
+  EXPECT_THAT(config.policies, ElementsAre("/etc/p.d", "extra.yaml"));
+  EXPECT_EQ(config.fail_on, FailOn::critical);
   EXPECT_THAT(config.filters.container, ElementsAre("alpha", "beta*"));
   EXPECT_THAT(config.filters.cgroup, ElementsAre("/machine.slice"));
   EXPECT_THAT(config.filters.pid, ElementsAre(1, 2));
@@ -180,21 +184,22 @@ TEST(MalformedFile, Outputs) {
 }
 
 TEST(MalformedFile, Syntax) {
-  const Malformed all[] = {{"interval\n", "f.yaml:1:1: ", "expected a map of options, found \"interval\""},
-                           {"- a\n- b\n", "f.yaml:1:1: ", "expected a map of options, found a list"},
-                           {"interval: '1s\n", "f.yaml:1:11: ", "is not a duration"},
-                           {"vm: [a, b\n", "f.yaml:", ""},
-                           {"vm: {a: b\n", "f.yaml:", ""},
-                           {"top: 3\n interval: 1s\n", "f.yaml:2:", ""},
-                           {"\tinterval: 1s\n", "f.yaml:1:", ""},
-                           {"vm: \"\\q\"\n", "f.yaml:1:", "unknown escape character"},
-                           {"vm: &x web\n", "f.yaml:1:", "anchors are not supported"},
-                           {"vm: &x [web]\n", "f.yaml:1:", "anchors are not supported"},
-                           {"vm: *x\n", "f.yaml:1:5: ", ""},
-                           {"top: !!int 3\n", "f.yaml:1:", "the tag tag:yaml.org,2002:int is not supported"},
-                           {"vm: !secret [a]\n", "f.yaml:1:", "the tag !secret is not supported"},
-                           {"top: 3\n---\ntop: 4\n", "f.yaml:3:1: ", "a second document"},
-                           {"%YAML 9.9\n---\ntop: 3\n", "f.yaml:", "YAML"}};
+  const Malformed all[] = {
+      {"interval\n", "f.yaml:1:1: ", "expected a map of options, found \"interval\""},
+      {"- a\n- b\n", "f.yaml:1:1: ", "expected a map of options, found a list"},
+      {"interval: '1s\n", "f.yaml:3:2: ", "expected the quotation mark that ends a text"},
+      {"vm: [a, b\n", "f.yaml:", ""},
+      {"vm: {a: b\n", "f.yaml:", ""},
+      {"top: 3\n interval: 1s\n", "f.yaml:2:", ""},
+      {"\tinterval: 1s\n", "f.yaml:1:", ""},
+      {"vm: \"\\q\"\n", "f.yaml:1:", "unknown escape character"},
+      {"vm: &x web\n", "f.yaml:1:", "anchors are not supported"},
+      {"vm: &x [web]\n", "f.yaml:1:", "anchors are not supported"},
+      {"vm: *x\n", "f.yaml:1:5: ", ""},
+      {"top: !!int 3\n", "f.yaml:1:", "the tag tag:yaml.org,2002:int is not supported"},
+      {"vm: !secret [a]\n", "f.yaml:1:", "the tag !secret is not supported"},
+      {"top: 3\n---\ntop: 4\n", "f.yaml:3:1: ", "a second document"},
+      {"%YAML 9.9\n---\ntop: 3\n", "f.yaml:", "YAML"}};
   for (const Malformed& bad : all) {
     expect_refused(bad);
   }

@@ -242,6 +242,50 @@ TEST(EventDecode, NamespacesChanged) {
   EXPECT_EQ(changed.comm, std::string(ISOSCOPE_COMM_BYTES, 'x'));
 }
 
+Bytes access(const std::string& path, std::uint32_t kind = ISOSCOPE_ACCESS_SIGNAL) {
+  isoscope_access r{};
+  const std::size_t size = offsetof(isoscope_access, path) + path.size() + 1;
+  r.header = header(static_cast<std::uint16_t>(size), ISOSCOPE_KIND_ACCESS, ISOSCOPE_CLASS_SECURITY);
+  r.home_cgroup_id = 71;
+  r.start_ns = 72;
+  r.cap_effective = 73;
+  r.target_cgroup_id = 74;
+  r.target_in_cgroup_id = 75;
+  r.target_tgid = 76;
+  r.parent_tgid = 77;
+  r.uid = 78;
+  r.kind = kind;
+  r.detail = 79;
+  r.result = -13;
+  r.path_bytes = static_cast<std::uint32_t>(path.size() + 1);
+  std::memcpy(r.comm, "sh", 3);
+  std::memcpy(r.path, path.c_str(), path.size() + 1);
+  return bytes_of(r, size);
+}
+
+TEST(EventDecode, Access) {
+  const auto seen = decoded<Access>(access("/run/x.sock"));
+  EXPECT_EQ(seen.kind, AccessKind::signal);
+  EXPECT_EQ(seen.home_cgroup_id, 71u);
+  EXPECT_EQ(seen.start_boot_ns, 72u);
+  EXPECT_EQ(seen.cap_effective, 73u);
+  EXPECT_EQ(seen.target_cgroup_id, 74u);
+  EXPECT_EQ(seen.target_in_cgroup_id, 75u);
+  EXPECT_EQ(seen.target_tgid, 76u);
+  EXPECT_EQ(seen.parent_tgid, 77u);
+  EXPECT_EQ(seen.uid, 78u);
+  EXPECT_EQ(seen.detail, 79u);
+  EXPECT_EQ(seen.error, 13u);
+  EXPECT_EQ(seen.comm, "sh");
+  EXPECT_EQ(seen.path, "/run/x.sock");
+  EXPECT_EQ(decoded<Access>(access("")).path, "");
+  EXPECT_FALSE(decode(access("", 0)));
+  EXPECT_FALSE(decode(access("", ISOSCOPE_ACCESS_FOREIGN_ROOT + 1)));
+  Bytes cut = access("/run/x.sock");
+  cut.pop_back();
+  EXPECT_FALSE(decode(cut));
+}
+
 TEST(EventDecode, VcpuSeen) {
   const auto seen = decoded<VcpuSeen>(vcpu());
   EXPECT_EQ(seen.start_boot_ns, 61u);

@@ -27,44 +27,6 @@ std::string path_of(const CgroupTree& tree, std::uint64_t id) {
   return path != nullptr ? *path : "none";
 }
 
-TEST(CgroupTreeMount, FoundInMountinfo) {
-  const auto unified = CgroupTree::find_mount(
-      "24 30 0:22 / /proc rw - proc proc rw\n"
-      "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
-  ASSERT_TRUE(unified);
-  EXPECT_EQ(unified->point, "/sys/fs/cgroup");
-  EXPECT_EQ(unified->root, "");
-}
-
-TEST(CgroupTreeMount, HybridHosts) {
-  const auto hybrid = CgroupTree::find_mount(
-      "33 24 0:28 / /sys/fs/cgroup ro - tmpfs tmpfs ro\n"
-      "34 33 0:29 / /sys/fs/cgroup/unified rw shared:9 shared:10 - cgroup2 cgroup2 rw\n"
-      "36 33 0:32 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n");
-  ASSERT_TRUE(hybrid);
-  EXPECT_EQ(hybrid->point, "/sys/fs/cgroup/unified");
-}
-
-TEST(CgroupTreeMount, PrefersTheWholeHierarchy) {
-  const auto mount = CgroupTree::find_mount(
-      "50 24 0:30 /docker/x /mnt/part rw - cgroup2 cgroup2 rw\n"
-      "35 24 0:30 / /sys/fs/with\\040blank rw - cgroup2 cgroup2 rw\n"
-      "51 24 0:30 /docker/y /mnt/other rw - cgroup2 cgroup2 rw\n");
-  ASSERT_TRUE(mount);
-  EXPECT_EQ(mount->point, "/sys/fs/with blank");
-  EXPECT_EQ(mount->root, "");
-  const auto part = CgroupTree::find_mount("50 24 0:30 /docker/x /mnt/part rw - cgroup2 cgroup2 rw");
-  ASSERT_TRUE(part);
-  EXPECT_EQ(part->root, "/docker/x");
-}
-
-TEST(CgroupTreeMount, NotThereOrNotUnderstood) {
-  for (const char* text : {"", "\n\n", "35 24 0:30 / /x rw - cgroup none rw",
-                           "35 24 0:30 / /x rw cgroup2 cgroup2", "- cgroup2", "35 24 0:30 / /cgroup2 rw -"}) {
-    EXPECT_FALSE(CgroupTree::find_mount(text)) << text;
-  }
-}
-
 TEST(CgroupTree, PathsFromRecords) {
   CgroupTree tree;
   EXPECT_EQ(path_of(tree, 1), "/");
@@ -229,17 +191,11 @@ TEST_F(CgroupTreeScan, NothingMountedNothingScanned) {
   EXPECT_FALSE(scanned.scan());
 }
 
-TEST_F(CgroupTreeScan, CreateReadsTheMountsOfItsProc) {
-  const auto proc = root_ / "proc";
-  std::filesystem::create_directories(proc / "self");
-  std::ofstream(proc / "self/mountinfo") << "35 24 0:30 / " << root_.string() << " rw - cgroup2 cgroup2 rw\n";
-  const auto created = CgroupTree::create(proc.string());
+TEST_F(CgroupTreeScan, CreateScansAtOnceOrFails) {
+  const auto created = CgroupTree::create({root_.string(), ""});
   ASSERT_TRUE(created) << created.error().message;
   EXPECT_NE(created->id_of("/system.slice/a.service"), 0u);
-  std::ofstream(proc / "self/mountinfo") << "24 30 0:22 / /proc rw - proc proc rw\n";
-  const auto none = CgroupTree::create(proc.string());
-  ASSERT_FALSE(none);
-  EXPECT_EQ(none.error().kind, base::ErrorKind::unsupported);
+  EXPECT_FALSE(CgroupTree::create({(root_ / "none").string(), ""}));
 }
 
 }  // namespace

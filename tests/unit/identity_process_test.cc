@@ -27,15 +27,6 @@ TEST(ProcessFormats, StartTicks) {
   EXPECT_FALSE(parse_start_ticks("42 (sh) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 x"));
 }
 
-TEST(ProcessFormats, CgroupFile) {
-  EXPECT_EQ(parse_cgroup_file("0::/system.slice/a.service\n"), "/system.slice/a.service");
-  EXPECT_EQ(parse_cgroup_file("12:cpu:/x\n1:name=systemd:/y\n0::/z\n"), "/z");
-  EXPECT_EQ(parse_cgroup_file("0::/a:b/c\n"), "/a:b/c");
-  EXPECT_EQ(parse_cgroup_file("0::/gone (deleted)\n"), "/gone");
-  EXPECT_FALSE(parse_cgroup_file("12:cpu:/x\n"));
-  EXPECT_FALSE(parse_cgroup_file(""));
-}
-
 TEST(ProcessFormats, NamespaceLink) {
   EXPECT_EQ(parse_namespace_link("mnt:[4026531841]"), 4026531841u);
   EXPECT_FALSE(parse_namespace_link(""));
@@ -106,6 +97,21 @@ TEST_F(Proc, ListsProcesses) {
   EXPECT_EQ(found.cgroup_path, "/docker/x");
   EXPECT_EQ(found.namespaces[NamespaceType::mnt], 4026532200u);
   EXPECT_EQ(found.namespaces[NamespaceType::uts], 0u);
+}
+
+TEST_F(Proc, PathInTheHierarchyThatIsFollowed) {
+  process(77, 500, "/docker/x", 4026532200);
+  write("77/cgroup", "8:pids:/docker/y\n0::/\n");
+  const auto path = [&](std::uint32_t pid, kernel::CgroupController controller) {
+    return read_cgroup_path(pid, root(), controller);
+  };
+  EXPECT_EQ(path(77, kernel::CgroupController::pids), "/docker/y");
+  EXPECT_EQ(path(77, kernel::CgroupController::unified), "/");
+  EXPECT_EQ(path(77, kernel::CgroupController::memory), "");
+  EXPECT_FALSE(path(78, kernel::CgroupController::pids));
+  const auto processes = list_processes(root(), kernel::CgroupController::pids);
+  ASSERT_TRUE(processes);
+  EXPECT_EQ(processes->at(0).cgroup_path, "/docker/y");
 }
 
 TEST_F(Proc, NoProcNoList) {

@@ -121,10 +121,16 @@ TEST(UnitRegistry, PodsStartWithTheirFirstContainer) {
 TEST(UnitRegistry, ServicesStartWithTheirCgroupAndStayServices) {
   World world;
   const auto cgroup = world.mkdirs("/system.slice/web.service");
+  ASSERT_EQ(world.changes.size(), 1u);
+  EXPECT_EQ(world.changes[0].namespaces, host_namespaces());
   EXPECT_THAT(said(world.changes), ElementsAre("service web.service started"));
   Task program = world.spawn("systemd");
   world.attach(program, cgroup);
   world.unshare(program, {NamespaceType::mnt, NamespaceType::pid});  // PrivateTmp=, PrivatePIDs=
+  world.exec(program, "nginx");
+  ASSERT_EQ(world.changes.size(), 1u);
+  EXPECT_EQ(world.changes[0].namespaces, program.namespaces);
+  EXPECT_THAT(said(world.changes), ElementsAre("service web.service updated"));
   world.exec(program, "nginx");
   EXPECT_THAT(said(world.changes), IsEmpty());
   const Unit& unit = world.units.unit_of_cgroup(cgroup);

@@ -180,6 +180,7 @@ TEST(ResourceReader, ReadsAllOfACgroup) {
 
 TEST(ResourceReader, TheSmallestLimitHolds) {
   KernelFiles files;
+  files.write("cgroup/pods/cpu.stat", cpu_stat);
   files.write("cgroup/pods/cpu.max", "50000 100000\n");
   files.write("cgroup/pods/memory.max", "1000\n");
   files.write("cgroup/pods/a/cpu.stat", cpu_stat);
@@ -187,7 +188,8 @@ TEST(ResourceReader, TheSmallestLimitHolds) {
   files.write("cgroup/pods/a/cpu.max", "max 100000\n");
   files.write("cgroup/pods/a/memory.max", "2000\n");
   files.write("cgroup/pods/a/memory.high", "500\n");
-  files.write("cgroup/pods/a/inner/cpu.stat", "usage_usec 7\n");
+  files.write("cgroup/pods/a/inner/cpu.stat", cpu_stat);
+  files.write("cgroup/free/cpu.stat", cpu_stat);
   files.write("cgroup/free/memory.current", "1\n");
   files.write("cgroup/free/memory.max", "max\n");
   const CgroupTree tree = files.tree();
@@ -205,7 +207,7 @@ TEST(ResourceReader, TheSmallestLimitHolds) {
 TEST(ResourceReader, LimitsAreReadAnewInTheNextRound) {
   KernelFiles files;
   files.write("cgroup/pods/memory.max", "1000\n");
-  files.mkdir("cgroup/pods/a");
+  files.write("cgroup/pods/a/cpu.stat", cpu_stat);
   const CgroupTree tree = files.tree();
   ResourceReader reader = files.reader();
   EXPECT_EQ(reader.read(tree, tree.id_of("/pods/a"))->limits.memory_max, 1'000U);
@@ -216,6 +218,7 @@ TEST(ResourceReader, LimitsAreReadAnewInTheNextRound) {
 
 TEST(ResourceReader, ADiskUnderAnotherDeviceIsCountedOnce) {
   KernelFiles files;
+  files.write("cgroup/web/cpu.stat", cpu_stat);
   files.write("cgroup/web/io.stat",
               "253:0 rbytes=100 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n"
               "8:0 rbytes=100 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n"
@@ -238,6 +241,13 @@ TEST(ResourceReader, ACgroupThatIsGoneIsNone) {
   files.remove("cgroup/web");
   EXPECT_FALSE(files.reader().read(tree, tree.id_of("/web")));
   EXPECT_FALSE(files.reader().read(tree, 12345));
+}
+
+TEST(ResourceReader, ACgroupOfV1IsNone) {
+  KernelFiles files;
+  files.write("cgroup/web/pids.current", "7\n");
+  const CgroupTree tree = files.tree();
+  EXPECT_FALSE(files.reader().read(tree, tree.id_of("/web")));
 }
 
 TEST(ResourceReader, TheMachine) {

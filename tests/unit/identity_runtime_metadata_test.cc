@@ -155,6 +155,11 @@ TEST(RuntimeMetadata, Runc) {
       {});
   ASSERT_TRUE(hybrid);
   EXPECT_EQ(hybrid->cgroup, "/web");
+  const auto legacy = parse_runc_state(
+      R"({"id":"web","cgroup_paths":{"memory":"/sys/fs/cgroup/memory/web","pids":"/sys/fs/cgroup/pids/web"}})",
+      {});
+  ASSERT_TRUE(legacy);
+  EXPECT_EQ(legacy->cgroup, "/web");
   const auto elsewhere = parse_runc_state(R"({"id":"web","cgroup_paths":{"":"/elsewhere/web"}})", {});
   ASSERT_TRUE(elsewhere);
   EXPECT_EQ(elsewhere->cgroup, "");

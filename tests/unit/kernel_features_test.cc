@@ -21,8 +21,9 @@ Features whole() {
   features.cgroup_tracepoints = true;
   features.fentry_switch_task_namespaces = true;
   features.fentry_perf_event_namespaces = true;
+  features.access = {true, true, true, true, true, true, true, true};
   features.tracefs = true;
-  features.cgroup2 = true;
+  features.cgroups = CgroupHierarchy{CgroupController::unified, 0, {"/sys/fs/cgroup", ""}};
   features.kvm.loaded = true;
   features.kvm.vendor = KvmVendor::svm;
   features.kvm.vendor_module = "kvm_amd";
@@ -42,6 +43,27 @@ const Capability& line(const std::vector<Capability>& lines, const std::string& 
 
 TEST(Require, AWholeKernelIsEnough) {
   EXPECT_TRUE(require(whole()));
+}
+
+TEST(Explain, NamesTheHierarchyOfV1) {
+  Features features = whole();
+  EXPECT_EQ(line(explain(features), "units by cgroup").state, Availability::on);
+  features.cgroups = CgroupHierarchy{CgroupController::pids, 8, {"/sys/fs/cgroup/pids", ""}};
+  const auto lines = explain(features);
+  EXPECT_EQ(line(lines, "units by cgroup").state, Availability::degraded);
+  EXPECT_THAT(line(lines, "units by cgroup").words, HasSubstr("the pids hierarchy at /sys/fs/cgroup/pids"));
+  features.cgroups.reset();
+  EXPECT_THAT(line(explain(features), "units by cgroup").words, HasSubstr("every task counts as the host's"));
+}
+
+TEST(Explain, NamesTheHooksThatAreMissing) {
+  Features features = whole();
+  EXPECT_EQ(line(explain(features), "access across units").state, Availability::on);
+  features.access.ptrace = features.access.bpf = false;
+  const auto lines = explain(features);
+  EXPECT_EQ(line(lines, "access across units").state, Availability::degraded);
+  EXPECT_THAT(line(lines, "access across units").words,
+              HasSubstr("without hooks for ptrace and /proc/PID, bpf(2)"));
 }
 
 TEST(Require, NamesTheMissingCapability) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "identity_world.h"
-#include "policy/default_policy.h"
+#include "policy/engine.h"
 
 namespace isoscope::policy {
 namespace {

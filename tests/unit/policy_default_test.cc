@@ -4,9 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
+
+#include "policy/engine.h"
+#include "policy/parse.h"
 
 namespace isoscope::policy {
 namespace {
@@ -53,7 +58,7 @@ TEST(DefaultPolicy, DeniesWaysOutOfContainersAndPods) {
         EXPECT_EQ(violation.policy, "no-escape");
         EXPECT_EQ(violation.rule, rules.at(direction));
         EXPECT_EQ(violation.severity, Severity::critical);
-        EXPECT_EQ(violation.crossing.from.id, "c0ffee");
+        EXPECT_EQ(std::get<policy::Crossing>(violation.event).from.id, "c0ffee");
       }
     }
   }
@@ -116,17 +121,15 @@ TEST(DefaultPolicy, TheIdTellsViolationsApart) {
   EXPECT_EQ(ids.size(), 7u);
 }
 
-TEST(Policies, TheFirstMatchingRuleDecidesAndEachPolicySpeaks) {
-  const Policy strict{
-      .name = "strict",
-      .rules = {{.name = "any", .directions = {}, .from_kinds = {}, .severity = Severity::low},
-                {.name = "never", .directions = {}, .from_kinds = {}, .severity = Severity::high}}};
-  const auto violations = judge(crossing(Direction::escape), {strict, default_policy()});
-  ASSERT_EQ(violations.size(), 2u);
-  EXPECT_EQ(violations[0].rule, "any");
-  EXPECT_EQ(violations[0].severity, Severity::low);
-  EXPECT_EQ(violations[1].rule, "escape-to-host");
-  EXPECT_THAT(judge(crossing(Direction::escape), {}), IsEmpty());
+TEST(DefaultPolicy, IsTheFileThatIsShipped) {
+  std::ifstream file(ISOSCOPE_TEST_DATA "/../../packaging/policies/default.yaml");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  EXPECT_EQ(default_policy_text(), text);
+  const Parsed parsed = parse("default.yaml", text);
+  EXPECT_THAT(parsed.errors, IsEmpty());
+  ASSERT_EQ(parsed.policies.size(), 1u);
+  EXPECT_EQ(parsed.policies[0].name, default_policy().name);
+  EXPECT_FALSE(default_policy().enforce);
 }
 
 TEST(Policies, Words) {

@@ -61,8 +61,8 @@ TEST(Ndjson, EveryRecordHasTheCommonMembers) {
     EXPECT_STREQ(record["host"]["name"].GetString(), "node1");
     EXPECT_STREQ(record["host"]["boot_id"].GetString(), samples::host.boot_id.c_str());
   }
-  EXPECT_EQ(seq, samples::streamed().size() + 7 + 4 + 3 + 1 + 1)
-      << "rows of the window, its ledger, the final ledger";
+  EXPECT_EQ(seq, samples::streamed().size() + 7 + 4 + 3 + 1 + 2)
+      << "rows of the window, its ledger, the violations and the final ledger";
 }
 
 TEST(Ndjson, TimesAreWallClockAndMonotonic) {
@@ -209,6 +209,36 @@ TEST(Ndjson, AViolationCarriesItsCrossing) {
   EXPECT_FALSE(crossing["namespaces"][1].HasMember("owner")) << "nobody had it";
 }
 
+TEST(Ndjson, WhatIsAuditedIsNoViolation) {
+  const auto records = parsed({samples::audit()});
+  EXPECT_STREQ(records.at(0)["type"].GetString(), "audit");
+  EXPECT_STREQ(records[0]["policy"]["effect"].GetString(), "audit");
+  EXPECT_TRUE(records[0].HasMember("crossing"));
+}
+
+TEST(Ndjson, TheRunEndsWithItsViolations) {
+  const aggregate::Snapshot end = samples::summary();
+  const auto records = parsed({samples::violation(), samples::folded(), samples::audit()}, &end);
+  ASSERT_EQ(records.size(), 5U);
+  EXPECT_EQ(records[1]["suppressed"].GetUint64(), 1'234U);
+  const rapidjson::Document& report = records[3];
+  ASSERT_STREQ(report["type"].GetString(), "violations");
+  EXPECT_EQ(report["total"].GetUint64(), 1'236U);
+  EXPECT_EQ(report["suppressed"].GetUint64(), 1'234U);
+  EXPECT_EQ(report["audited"].GetUint64(), 1U);
+  EXPECT_EQ(report["by_severity"]["critical"].GetUint64(), 1U);
+  EXPECT_EQ(report["by_severity"]["low"].GetUint64(), 1'235U);
+  ASSERT_EQ(report["by_unit"].Size(), 1U);
+  EXPECT_STREQ(report["by_unit"][0]["unit"]["name"].GetString(), "alpha");
+  EXPECT_EQ(report["by_unit"][0]["low"].GetUint64(), 1'235U);
+  ASSERT_EQ(report["by_policy"].Size(), 2U);
+  EXPECT_STREQ(report["by_policy"][0]["name"].GetString(), "mine");
+  ASSERT_EQ(report["recent"].Size(), 2U);
+  EXPECT_STREQ(report["recent"][1]["message"].GetString(), "somebody left");
+  EXPECT_STREQ(report["recent"][1]["time"].GetString(), "2024-05-01T10:00:01.623456789Z");
+  EXPECT_EQ(report["recent"][1]["suppressed"].GetUint64(), 1'234U);
+}
+
 TEST(Ndjson, SchedulingOfAUnit) {
   const auto records = parsed({samples::window()});
   const rapidjson::Document& alpha = records[8];
@@ -236,10 +266,12 @@ TEST(Ndjson, SchedulingOfAUnit) {
 TEST(Ndjson, OnlyTheLastLedgerIsFinal) {
   const aggregate::Snapshot end = samples::summary();
   const auto records = parsed({samples::window()}, &end);
-  ASSERT_EQ(records.size(), 16U);
+  ASSERT_EQ(records.size(), 17U);
   EXPECT_FALSE(records[14]["final"].GetBool());
   EXPECT_EQ(records[14]["window"]["number"].GetUint64(), 3U);
-  EXPECT_TRUE(records[15]["final"].GetBool());
+  EXPECT_STREQ(records[15]["type"].GetString(), "violations");
+  EXPECT_STREQ(records[16]["type"].GetString(), "ledger");
+  EXPECT_TRUE(records[16]["final"].GetBool());
   EXPECT_EQ(records[14]["classes"]["security"]["handled"].GetUint64(), 12U);
   EXPECT_EQ(records[14]["causes"]["task_full"].GetUint64(), 0U);
 }

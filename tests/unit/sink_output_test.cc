@@ -254,6 +254,18 @@ TEST(OutputFile, DashIsStandardOutput) {
   EXPECT_EQ(read_available(pipe.reader.get()), "data\nmore\n");
 }
 
+TEST(OutputFile, StandardErrorIsADescriptorToo) {
+  Pipe pipe;
+  const base::UniqueFd saved(::dup(STDERR_FILENO));
+  ::dup2(pipe.writer.get(), STDERR_FILENO);
+  OutputFile output = open_output("/dev/stderr");
+  ::dup2(saved.get(), STDERR_FILENO);
+  output.write("data\n");
+  EXPECT_TRUE(output.reopen());
+  output.write("more\n");
+  EXPECT_EQ(read_available(pipe.reader.get()), "data\nmore\n");
+}
+
 TEST(OutputFile, AStandardOutputThatIsNotForWritingIsRefused) {
   const base::UniqueFd saved(::dup(STDOUT_FILENO));
   const base::UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));

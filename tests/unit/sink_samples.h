@@ -185,6 +185,10 @@ inline policy::Crossing escape() {
   policy::Crossing crossing;
   crossing.ts_mono_ns = start_ns + 1'500'000'000;
   crossing.process = {5120, 5121, 5100, 0, "nsenter", "/usr/bin/nsenter", 77'000'000'000, 0x1ffffffffff};
+  crossing.ancestry = {{{5100, 76'990'000'000, "/bin/sh"},
+                        {812, 12'340'000'000, "/usr/bin/containerd-shim"},
+                        {1, 10'000'000, "/usr/lib/systemd/systemd"}},
+                       true};
   crossing.from = alpha;
   crossing.to = host_unit;
   crossing.direction = policy::Direction::escape;
@@ -196,8 +200,31 @@ inline policy::Crossing escape() {
 }
 
 inline policy::Violation violation() {
-  return {"no-escape", "escape-to-host", policy::Severity::critical, "nsenter left alpha for host",
-          "9d4c1f2e",  escape()};
+  policy::Violation violation;
+  violation.policy = "no-escape";
+  violation.rule = "escape-to-host";
+  violation.message = "nsenter left alpha for host";
+  violation.id = "9d4c1f2e";
+  std::get<policy::Crossing>(violation.event) = escape();
+  return violation;
+}
+
+// The last of many, of a rule with a message of its own.
+inline policy::Violation folded() {
+  policy::Violation violation = samples::violation();
+  violation.policy = "mine";
+  violation.severity = policy::Severity::low;
+  violation.message = "somebody left";
+  violation.has_own_message = true;
+  violation.suppressed = 1'234;
+  violation.enforcement = policy::Enforcement{false, "it was gone already"};
+  return violation;
+}
+
+inline policy::Violation audit() {
+  policy::Violation violation = samples::violation();
+  violation.effect = policy::Effect::audit;
+  return violation;
 }
 
 // A process moved out of its container's cgroup.
@@ -260,6 +287,32 @@ inline CgroupReport cgroup(CgroupReport::Action action) {
   return {meta(), action, 4712, action == CgroupReport::Action::removed ? "" : "/alpha", 5120, 5121};
 }
 
+inline policy::Access access() {
+  policy::Access access;
+  static_cast<policy::Incident&>(access) = escape();
+  access.kind = event::AccessKind::signal;
+  access.detail = 9;
+  access.target_pid = 812;
+  return access;
+}
+
+inline policy::Access attempt() {
+  policy::Access attempt = access();
+  attempt.kind = event::AccessKind::unix_connect;
+  attempt.path = "/run/docker.sock";
+  attempt.error = 13;
+  attempt.target_pid = 0;
+  return attempt;
+}
+
+inline policy::Violation access_violation() {
+  policy::Violation violation = samples::violation();
+  violation.rule = "signal-across";
+  violation.severity = policy::Severity::high;
+  violation.event = access();
+  return violation;
+}
+
 inline std::vector<Report> streamed() {
   return {unit_started(),
           vm_exit(),
@@ -270,7 +323,12 @@ inline std::vector<Report> streamed() {
           escape(),
           cgroup_move(),
           violation(),
-          unit_updated()};
+          unit_updated(),
+          folded(),
+          audit(),
+          access(),
+          attempt(),
+          access_violation()};
 }
 
 // A file of its own, gone with the object.

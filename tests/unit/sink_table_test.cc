@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "sink/table_lines.h"
 #include "sink_samples.h"
 
 namespace isoscope::sink {
@@ -56,6 +57,15 @@ TEST(Table, WindowAndSummaryMatchTheGoldenFile) {
 TEST(Table, StreamedRecordsMatchTheGoldenFile) {
   const std::string text = table(samples::streamed());
   EXPECT_EQ(text, samples::golden("streamed.table", text));
+}
+
+TEST(Table, ServicesComeAndGoInSilence) {
+  UnitReport report = samples::unit_started();
+  const std::string container = table({report});
+  report.unit.ref.kind = identity::UnitKind::service;
+  const std::string service = table({report});
+  EXPECT_THAT(container, HasSubstr(report.unit.ref.name));
+  EXPECT_THAT(service, Not(HasSubstr(report.unit.ref.name)));
 }
 
 TEST(Table, ColouredWindowMatchesTheGoldenFile) {
@@ -222,9 +232,9 @@ TEST(Table, TheSummaryCountsViolations) {
   std::vector<Report> reports;
   for (std::uint32_t pid = 1; pid <= 12; ++pid) {
     policy::Violation violation = samples::violation();
-    violation.crossing.process.pid = pid;
+    std::get<policy::Crossing>(violation.event).process.pid = pid;
     violation.severity = pid == 12 ? policy::Severity::low : policy::Severity::critical;
-    violation.crossing.from = pid == 3 ? samples::beta : samples::alpha;
+    std::get<policy::Crossing>(violation.event).from = pid == 3 ? samples::beta : samples::alpha;
     reports.emplace_back(violation);
   }
   const aggregate::Snapshot end = samples::summary();
@@ -239,9 +249,33 @@ TEST(Table, TheSummaryCountsViolations) {
   EXPECT_THAT(block, Not(HasSubstr("pid 2 (nsenter)"))) << "only the ten most recent";
 }
 
+TEST(Table, TheSummaryCountsWhatWasSuppressedAndAudited) {
+  const aggregate::Snapshot end = samples::summary();
+  const std::string text = table({samples::violation(), samples::folded(), samples::audit()}, &end);
+  const std::string block = text.substr(text.find("\nVIOLATIONS "));
+  EXPECT_THAT(block, HasSubstr("\nVIOLATIONS  1 critical, 1,235 low; 1 audited\n"));
+  EXPECT_THAT(block, testing::ContainsRegex("\n  by policy:\n  mine +1,235 low\n  no-escape +1 critical\n"));
+  EXPECT_THAT(block,
+              HasSubstr(", suppressed 1,234 like it, not killed: it was gone already: somebody left\n"));
+  EXPECT_THAT(table({samples::audit()}, &end), HasSubstr("\nno violations; 1 audited\n"));
+}
+
 TEST(Table, NoViolationsIsSaid) {
   const aggregate::Snapshot end = samples::summary();
   EXPECT_THAT(table({}, &end), HasSubstr("\nno violations\n"));
+}
+
+TEST(Table, WhoStartedIt) {
+  identity::Ancestry ancestry = samples::escape().ancestry;
+  EXPECT_EQ(describe(ancestry), "systemd(1) > containerd-shim(812) > sh(5100)");
+  ancestry.complete = false;
+  ancestry.chain.pop_back();
+  EXPECT_EQ(describe(ancestry), "... > containerd-shim(812) > sh(5100)");
+  EXPECT_EQ(describe(identity::Ancestry{{{2, 0, ""}}, true}), "?(2)");
+  EXPECT_EQ(describe(identity::Ancestry{{{9, 0, "/a\x1b[2J"}}, true}), "a?[2J(9)");
+  EXPECT_EQ(describe(identity::Ancestry{}), "");
+  const identity::Ancestry deep{std::vector<identity::Ancestor>(20, {7, 0, "/a"}), true};
+  EXPECT_EQ(describe(deep), "... > a(7) > a(7) > a(7) > a(7) > a(7) > a(7) > a(7) > a(7)");
 }
 
 TEST(Table, NamesCannotDriveTheTerminal) {
@@ -252,11 +286,12 @@ TEST(Table, NamesCannotDriveTheTerminal) {
   window.vm_exits[0].vm.name = evil;
   window.sched[0].unit.name = evil;
   policy::Violation violation = samples::violation();
-  violation.crossing.process.comm = evil;
-  violation.crossing.from.name = evil;
-  violation.crossing.to_cgroup = evil;
-  violation.policy = violation.rule = evil;
-  violation.crossing.moves[0].to_owner = {identity::UnitKind::container, evil, evil};
+  std::get<policy::Crossing>(violation.event).process.comm = evil;
+  std::get<policy::Crossing>(violation.event).from.name = evil;
+  std::get<policy::Crossing>(violation.event).to_cgroup = evil;
+  violation.policy = violation.rule = violation.message = evil;
+  violation.has_own_message = true;
+  std::get<policy::Crossing>(violation.event).moves[0].to_owner = {identity::UnitKind::container, evil, evil};
   UnitReport unit = samples::unit_started();
   unit.unit.ref.id = unit.unit.ref.name = unit.unit.cgroup_path = evil;
   unit.unit.ref.id += "x";
@@ -269,7 +304,8 @@ TEST(Table, NamesCannotDriveTheTerminal) {
   SwitchReport change = samples::context_switch();
   change.prev.name = change.next.name = evil;
   const aggregate::Snapshot end = window;
-  const std::string text = table({window, violation, violation.crossing, unit, cgroup, exit, change}, &end);
+  const std::string text = table(
+      {window, violation, std::get<policy::Crossing>(violation.event), unit, cgroup, exit, change}, &end);
   std::string_view rest = text;
   while (!rest.empty()) {
     const char32_t character = base::take_character(rest);

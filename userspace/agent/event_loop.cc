@@ -80,7 +80,7 @@ Result<Ok> EventLoop::after(std::chrono::nanoseconds delay, std::function<void()
   return timer(delay, std::chrono::nanoseconds{0}, std::move(expired));
 }
 
-Result<Ok> EventLoop::on_signals(const std::vector<int>& signals, std::function<void(int)> received) {
+Result<Ok> EventLoop::on_signals(const std::vector<int>& signals, std::function<void(Signal)> received) {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : signals) {
@@ -94,7 +94,7 @@ Result<Ok> EventLoop::on_signals(const std::vector<int>& signals, std::function<
   auto take = [fd, received = std::move(received)] {
     signalfd_siginfo info{};
     while (::read(fd, &info, sizeof(info)) == sizeof(info)) {
-      received(static_cast<int>(info.ssi_signo));
+      received({static_cast<int>(info.ssi_signo), info.ssi_code == SI_KERNEL});
     }
   };
   if (auto done = watch(fd, std::move(take)); !done) {

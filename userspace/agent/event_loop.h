@@ -11,6 +11,11 @@
 
 namespace isoscope::agent {
 
+struct Signal {
+  int number = 0;
+  bool from_kernel = false;  // as from a key on the terminal, which a whole group of processes gets
+};
+
 // One thread, one epoll: file descriptors, timers and signals, each with what to do.
 class EventLoop {
  public:
@@ -23,7 +28,7 @@ class EventLoop {
   // Calls `expired` once.
   base::Result<base::Ok> after(std::chrono::nanoseconds delay, std::function<void()> expired);
   // Blocks these signals for the process and calls `received` instead.
-  base::Result<base::Ok> on_signals(const std::vector<int>& signals, std::function<void(int)> received);
+  base::Result<base::Ok> on_signals(const std::vector<int>& signals, std::function<void(Signal)> received);
 
   // Until stop() is called.
   base::Result<base::Ok> run();

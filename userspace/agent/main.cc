@@ -23,12 +23,20 @@ void set_up_log(const config::Config& config) {
 
 base::Result<base::Ok> dispatch(const config::Config& config) {
   switch (config.command) {
-    case config::Command::run:
-      return agent::run(config);
     case config::Command::check:
       return agent::check(config);
+    case config::Command::matrix:
+      return agent::matrix(config);
     case config::Command::version:
       return agent::version(config);
+    case config::Command::policy_validate:
+      return agent::policy_validate(config);
+    case config::Command::policy_test:
+      return agent::policy_test(config);
+    case config::Command::policy_explain:
+      return agent::policy_explain(config);
+    case config::Command::run:
+    case config::Command::policy:
     case config::Command::help:
       break;
   }
@@ -36,7 +44,8 @@ base::Result<base::Ok> dispatch(const config::Config& config) {
   return base::Ok{};
 }
 
-base::Result<base::Ok> start(int argc, const char* const* argv) {
+// The exit code.
+base::Result<int> start(int argc, const char* const* argv) {
   config::Environment environment = config::current_environment();
   environment.exit_reasons = event::reason_names();
   const auto config = config::parse_command_line(argc, argv, environment);
@@ -44,19 +53,25 @@ base::Result<base::Ok> start(int argc, const char* const* argv) {
     return config.error();
   }
   set_up_log(*config);
-  return dispatch(*config);
+  if (config->command == config::Command::run) {
+    return agent::run(*config);
+  }
+  if (const auto done = dispatch(*config); !done) {
+    return done.error();
+  }
+  return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    const auto done = start(argc, argv);
-    if (done) {
-      return 0;
+    const auto status = start(argc, argv);
+    if (status) {
+      return *status;
     }
-    base::log::error("{}", done.error().message);
-    return static_cast<int>(done.error().kind);
+    base::log::error("{}", status.error().message);
+    return static_cast<int>(status.error().kind);
   } catch (const std::exception& error) {  // out of memory, or a library's bug
     base::log::error("internal error: {}", error.what());
     return static_cast<int>(base::ErrorKind::failure);

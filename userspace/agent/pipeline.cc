@@ -16,8 +16,8 @@
 #include "event/reason.h"
 #include "identity/host.h"
 #include "identity/vm.h"
+#include "policy/access.h"
 #include "policy/crossing.h"
-#include "policy/default_policy.h"
 #include "probe/discover.h"
 
 namespace isoscope::agent {
@@ -46,6 +46,7 @@ isoscope_class class_of(const event::Payload& payload) {
     isoscope_class operator()(const event::CgroupRemoved&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
     isoscope_class operator()(const event::CgroupAttached&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
     isoscope_class operator()(const event::Exec&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
+    isoscope_class operator()(const event::Access&) const { return ISOSCOPE_CLASS_SECURITY; }
     isoscope_class operator()(const event::VcpuSeen&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
   };
   return std::visit(Classes{}, payload);
@@ -74,7 +75,7 @@ std::uint32_t data_ring_bytes(const config::Config& config) {
   return config.streams.exits || config.streams.switches ? streaming : at_rest;
 }
 
-probe::Options probe_options(const config::Config& config) {
+probe::Options probe_options(const config::Config& config, const event::NamespaceSet& host) {
   probe::Options options;
   options.stream_exits = config.streams.exits;
   options.stream_switches = config.streams.switches;
@@ -83,6 +84,7 @@ probe::Options probe_options(const config::Config& config) {
   options.accounts = config.accounts;
   options.data_ring_bytes = data_ring_bytes(config);
   options.histogram = aggregate::bucket_tables();
+  std::copy(host.inum.begin(), host.inum.end(), std::begin(options.host_namespaces.inum));
   return options;
 }
 
@@ -90,6 +92,10 @@ probe::Options probe_options(const config::Config& config) {
 
 Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
                                                    const kernel::Features& features) {
+  auto guard = Guard::create(config.policies);
+  if (!guard) {
+    return guard.error();
+  }
   std::vector<sink::OutputFile> files;
   for (const config::Output& output : config.outputs) {
     auto file = sink::OutputFile::create(output.path);
@@ -98,11 +104,13 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
     }
     files.push_back(std::move(*file));
   }
-  auto probe = probe::Probe::create(features, probe_options(config));
+  HostView host(features.cgroups);
+  auto probe = probe::Probe::create(features, probe_options(config, host.namespaces()));
   if (!probe) {
     return probe.error();
   }
-  std::unique_ptr<Pipeline> pipeline(new Pipeline(config, std::move(*probe)));
+  std::unique_ptr<Pipeline> pipeline(
+      new Pipeline(config, std::move(host), std::move(*probe), std::move(*guard)));
   pipeline->filter_.emplace(config.filters);
   sink::Settings settings;
   settings.host = identity::read_host();
@@ -134,19 +142,9 @@ Result<Ok> Pipeline::start() {
 
 // After attaching, so that nothing starts unseen in between: what is seen twice is recognised.
 Result<Ok> Pipeline::take_stock() {
-  auto host = identity::read_host_namespaces();
-  if (!host) {
-    base::log::warning("{}; taking this process's own namespaces for the host's", host.error().message);
-    host = identity::read_namespaces(static_cast<std::uint32_t>(::getpid()));
-  }
-  auto cgroups = identity::CgroupTree::create();
-  if (!cgroups) {
-    base::log::warning("{}; every task counts as the host's", cgroups.error().message);
-  }
-  registry_.emplace(cgroups ? std::move(*cgroups) : identity::CgroupTree{}, *host,
-                    identity::UnitRegistry::proc_reader());
+  registry_.emplace(host_.make_registry(command_ ? command_->cgroup_path() : ""));
   enrichment_.emplace(*registry_, identity::metadata_source(config_.labels));
-  const auto processes = identity::list_processes();
+  const auto processes = host_.list_processes();
   if (!processes) {
     return processes.error();
   }
@@ -186,12 +184,19 @@ void Pipeline::look_for_kvm() {
 // what is left keeps its descriptor readable, so that timers, signals and the security ring get their turn in
 // between.
 void Pipeline::drain() {
-  const auto take = [this](std::span<const std::byte> bytes) { take_bytes(bytes); };
-  probe_.drain(probe::Ring::security, take, security_records_at_once);
-  probe_.drain(probe::Ring::data, take, data_records_at_once);
+  drain_security();
+  probe_.drain(
+      probe::Ring::data, [this](std::span<const std::byte> bytes) { take_bytes(bytes); },
+      data_records_at_once);
   for (const auto& sink : sinks_) {
     sink->flush();
   }
+}
+
+void Pipeline::drain_security() {
+  probe_.drain(
+      probe::Ring::security, [this](std::span<const std::byte> bytes) { take_bytes(bytes); },
+      security_records_at_once);
 }
 
 void Pipeline::take_bytes(std::span<const std::byte> bytes) {
@@ -208,10 +213,15 @@ void Pipeline::take_bytes(std::span<const std::byte> bytes) {
 // Judged before the registry observes it: afterwards a new namespace has an owner.
 void Pipeline::take_record(const event::Record& record) {
   report_units(registry_->prepare(record), record.meta.ts_ns);
+  if (command_) {
+    command_->observe(record, registry_->cgroups());
+  }
   if (auto crossing = policy::resolve(record, *registry_)) {
-    policy::Process& process = crossing->process;
-    process.exe = identity::read_exe(process.pid, process.tid, process.start_boot_ns);
-    report_crossing(*crossing, home_cgroup_of(record));
+    report_event(*std::move(crossing), home_cgroup_of(record));
+  } else if (const auto* const access = std::get_if<event::Access>(&record.payload)) {
+    if (auto resolved = policy::resolve_access(record.meta, with_target(*access), *registry_)) {
+      report_event(*std::move(resolved), access->home_cgroup_id);
+    }
   }
   std::visit([&](const auto& payload) { handle(record.meta, payload); }, record.payload);
   report_units(registry_->observe(record), record.meta.ts_ns);
@@ -277,15 +287,44 @@ void Pipeline::handle(const event::Meta& meta, const event::CgroupAttached& atta
   }
 }
 
-void Pipeline::report_crossing(const policy::Crossing& crossing, std::uint64_t cgroup_id) {
-  if (!filter_->passes({&crossing.from, nullptr, path_of(cgroup_id), crossing.process.pid})) {
+// Where the task has never run since we came, the kernel side does not know its cgroup.
+event::Access Pipeline::with_target(event::Access access) const {
+  if (access.target_tgid != 0 && access.target_cgroup_id == 0) {
+    const auto path = host_.cgroup_path_of(access.target_tgid);
+    access.target_cgroup_id = path ? registry_->cgroups().id_of(*path) : 0;
+  }
+  return access;
+}
+
+void Pipeline::report_event(policy::Event event, std::uint64_t cgroup_id) {
+  policy::Incident& incident = std::visit([](auto& one) -> policy::Incident& { return one; }, event);
+  policy::Process& process = incident.process;
+  process.exe = identity::read_exe(process.pid, process.tid, process.start_boot_ns);
+  if (!filter_->passes({&incident.from, nullptr, path_of(cgroup_id), process.pid})) {
     return;
   }
-  for (const policy::Violation& violation : policy::judge(crossing)) {
+  std::vector<policy::Violation> violations = guard_.judge(event);
+  const bool streams =
+      std::holds_alternative<policy::Access>(event) ? config_.streams.accesses : config_.streams.crossings;
+  if (streams || !violations.empty()) {  // what nobody is shown costs nothing
+    incident.ancestry = ancestry_.read(process.pid, process.tid, process.parent_pid, process.start_boot_ns,
+                                       base::monotonic_ns());
+  }
+  for (policy::Violation& violation : violations) {
+    std::visit([&](policy::Incident& one) { one.ancestry = incident.ancestry; }, violation.event);
+  }
+  const bool counts = !command_ || command_->includes(cgroup_id, incident.ancestry, registry_->cgroups());
+  for (const policy::Violation& violation : guard_.take(std::move(violations), counts)) {
     report(violation);
   }
-  if (config_.streams.crossings) {
-    report(crossing);
+  if (streams) {
+    std::visit([this](const auto& one) { report(one); }, event);
+  }
+}
+
+void Pipeline::report_folded() {
+  for (const policy::Violation& violation : guard_.expire(base::monotonic_ns())) {
+    report(violation);
   }
 }
 
@@ -302,11 +341,9 @@ void Pipeline::report_units(std::vector<identity::Unit> units, std::uint64_t ts_
 
 void Pipeline::write_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns) {
   for (const identity::Unit& unit : units) {
-    // Plain cgroups and services are units of the accounts; their coming and going is --events cgroups.
-    const bool isolated = !identity::is_host_software(unit);
     const bool is_vm = unit.ref.kind == identity::UnitKind::vm;
     const identity::Vm as_vm{unit.ref.id, unit.ref.name, "", "", 0};
-    if (isolated && filter_->passes({&unit.ref, is_vm ? &as_vm : nullptr, &unit.cgroup_path, 0})) {
+    if (filter_->passes({&unit.ref, is_vm ? &as_vm : nullptr, &unit.cgroup_path, 0})) {
       report(sink::UnitReport{ts_ns, unit});
     }
   }
@@ -326,8 +363,8 @@ identity::Vm Pipeline::vm_of(std::uint32_t pid) const {
   return identity::Vm{name, name, "", "unknown", pid};
 }
 
-std::vector<aggregate::VmExitsRow> Pipeline::close_exits(std::uint64_t now_ns) {
-  const std::vector<probe::VcpuReading> readings = probe_.read_vcpus();
+std::vector<aggregate::VmExitsRow> Pipeline::close_exits(const std::vector<probe::VcpuReading>& readings,
+                                                         std::uint64_t now_ns) {
   for (const probe::VcpuReading& reading : readings) {
     if (registry_->vm_of(reading.vcpu.tgid) == nullptr) {  // its record was lost
       const event::Meta meta{now_ns, reading.vcpu.cgroup_id, reading.vcpu.tgid, reading.vcpu.tid, 0};
@@ -376,6 +413,7 @@ void Pipeline::release_dead(const std::vector<probe::VcpuReading>& readings) {
       live_vmms_.insert(reading.vcpu.tgid);
     }
   }
+  live_vmms_.merge(new_vmms_);
   for (const std::uint32_t tgid : dead) {
     if (!live_vmms_.contains(tgid)) {
       report_units(registry_->end_vm(tgid), base::monotonic_ns());
@@ -419,9 +457,9 @@ bool Pipeline::passes(std::uint64_t account) const {
   return filter_->passes({&unit, &vm, path_of(vm.cgroup_id), vm.pid});
 }
 
-std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns,
+std::vector<aggregate::SchedRow> Pipeline::close_sched(const probe::SchedReading& reading,
+                                                       std::uint64_t now_ns,
                                                        const std::vector<aggregate::VmExitsRow>& exits) {
-  const probe::SchedReading reading = probe_.read_sched();
   maps_.push_back({"accounts", reading.cells.size() - 1, probe_.capacities().accounts});  // without `other`
   maps_.push_back({"preemptions", reading.preemptions.size(), probe_.capacities().preemptions});
   std::vector<aggregate::AccountChange> changes = sched_windows_.close(reading, window_start_ns_);
@@ -450,7 +488,7 @@ std::vector<aggregate::SchedRow> Pipeline::close_sched(std::uint64_t now_ns,
 // A start that was lost would leave a container in the hands of its runtime for ever.
 void Pipeline::recover_units(const aggregate::Ledger& window, std::uint64_t now_ns) {
   if (registry_->suspects_losses()) {
-    if (const auto processes = identity::list_processes()) {
+    if (const auto processes = host_.list_processes()) {
       report_units(registry_->recover(*processes), now_ns);
     }
   }
@@ -466,8 +504,14 @@ void Pipeline::close_window() {
   window.window = window_;
   window.start_mono_ns = window_start_ns_;
   window.end_mono_ns = base::monotonic_ns();
-  window.vm_exits = close_exits(window.end_mono_ns);
-  window.sched = close_sched(window.end_mono_ns, window.vm_exits);
+  new_vmms_.clear();
+  const std::vector<probe::VcpuReading> vcpus = probe_.read_vcpus();
+  const probe::SchedReading sched = probe_.read_sched();
+  // Once more: whatever the readings have was announced before them. A cgroup that comes and goes between the
+  // draining and the reading would have numbers and no name.
+  drain_security();
+  window.vm_exits = close_exits(vcpus, window.end_mono_ns);
+  window.sched = close_sched(sched, window.end_mono_ns, window.vm_exits);
   window.resources = resources_.close(*registry_, *filter_, window.start_mono_ns);
   std::uint64_t write_errors = 0;
   for (const auto& sink : sinks_) {
@@ -476,6 +520,7 @@ void Pipeline::close_window() {
   window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
   window.ledger.maps = std::exchange(maps_, {});
   window.ledger.causes.push_back({"resource_units_full", resources_.left_out()});
+  window.ledger.causes.push_back({"ancestries_left_out", ancestry_.take_left_out()});
   // Before the new window begins, in which every task looks for its account again.
   release_accounts();
   probe_.begin_window(++window_);
@@ -494,6 +539,9 @@ void Pipeline::finish() {
   // Nothing comes any more: what is in the rings is all that there is.
   for (const probe::Ring ring : {probe::Ring::security, probe::Ring::data}) {
     probe_.drain(ring, [this](std::span<const std::byte> bytes) { take_bytes(bytes); });
+  }
+  for (const policy::Violation& violation : guard_.flush()) {
+    report(violation);
   }
   close_window();
   const aggregate::Snapshot summary = totals_.summary();

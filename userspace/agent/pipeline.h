@@ -11,7 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "agent/command_scope.h"
 #include "agent/filter.h"
+#include "agent/guard.h"
+#include "agent/host_view.h"
 #include "agent/resource_watch.h"
 #include "aggregate/exits.h"
 #include "aggregate/ledger.h"
@@ -21,6 +24,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "event/record.h"
+#include "identity/ancestry.h"
 #include "identity/unit_enrichment.h"
 #include "identity/unit_registry.h"
 #include "kernel/features.h"
@@ -39,6 +43,9 @@ class Pipeline {
   static base::Result<std::unique_ptr<Pipeline>> create(const config::Config& config,
                                                         const kernel::Features& features);
 
+  // From now on only violations within this scope make a verdict. To be called before start().
+  void judge_only(CommandScope command) { command_.emplace(std::move(command)); }
+
   // Attaches, and takes stock of what runs already.
   base::Result<base::Ok> start();
 
@@ -55,18 +62,28 @@ class Pipeline {
   void finish();
 
   void reopen_outputs();
+  // Reads the policies again; those in force stay if something is wrong with the new ones.
+  void reload_policies() { guard_.reload(); }
+  // Reports what was folded, where its time has come.
+  void report_folded();
+  // Error: violated, if there was a violation, by the command if there is one, of the severity that the run
+  // is to fail on.
+  base::Result<base::Ok> verdict() const { return guard_.verdict(config_.fail_on); }
   // Every reader has gone: there is nobody to trace for.
   bool all_outputs_closed() const;
 
  private:
-  Pipeline(const config::Config& config, probe::Probe probe)
+  Pipeline(const config::Config& config, HostView host, probe::Probe probe, Guard guard)
       : config_(config),
+        host_(std::move(host)),
         probe_(std::move(probe)),
+        guard_(std::move(guard)),
         resources_(config.bottleneck),
         totals_(aggregate::Totals::usual_capacity, config.bottleneck) {}
 
   base::Result<base::Ok> take_stock();
 
+  void drain_security();
   void take_bytes(std::span<const std::byte> bytes);
   void take_record(const event::Record& record);
   void handle(const event::Meta& meta, const event::VmExit& exit);
@@ -75,17 +92,20 @@ class Pipeline {
   void handle(const event::Meta& meta, const event::CgroupRemoved& removed);
   void handle(const event::Meta& meta, const event::CgroupAttached& attached);
   void handle(const event::Meta&, const event::NamespacesChanged&) {}
+  void handle(const event::Meta&, const event::Access&) {}
   void handle(const event::Meta&, const event::Exec&) {}
-  void handle(const event::Meta&, const event::VcpuSeen&) {}
+  void handle(const event::Meta& meta, const event::VcpuSeen&) { new_vmms_.insert(meta.tgid); }
 
   void report_units(std::vector<identity::Unit> units, std::uint64_t ts_ns);
   void write_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns);
-  void report_crossing(const policy::Crossing& crossing, std::uint64_t cgroup_id);
+  event::Access with_target(event::Access access) const;
+  void report_event(policy::Event event, std::uint64_t cgroup_id);
   void report(const sink::Report& report);
 
   void recover_units(const aggregate::Ledger& window, std::uint64_t now_ns);
-  std::vector<aggregate::VmExitsRow> close_exits(std::uint64_t now_ns);
-  std::vector<aggregate::SchedRow> close_sched(std::uint64_t now_ns,
+  std::vector<aggregate::VmExitsRow> close_exits(const std::vector<probe::VcpuReading>& readings,
+                                                 std::uint64_t now_ns);
+  std::vector<aggregate::SchedRow> close_sched(const probe::SchedReading& reading, std::uint64_t now_ns,
                                                const std::vector<aggregate::VmExitsRow>& exits);
   identity::UnitRef unit_of_account(std::uint64_t account) const;
   bool passes(std::uint64_t account) const;
@@ -97,10 +117,14 @@ class Pipeline {
   }
 
   config::Config config_;
+  HostView host_;
   probe::Probe probe_;
+  Guard guard_;
   base::WallClock clock_;
   std::vector<std::unique_ptr<sink::Sink>> sinks_;
   std::optional<Filter> filter_;
+  std::optional<CommandScope> command_;
+  identity::AncestryReader ancestry_;
   std::optional<identity::UnitRegistry> registry_;
   std::optional<identity::UnitEnrichment> enrichment_;
   aggregate::ExitWindows exit_windows_;
@@ -113,6 +137,7 @@ class Pipeline {
   std::string kvm_module_;                          // the vendor's that was there last
   std::uint64_t kvm_instance_ = 0;                  // which load of it
   std::optional<kernel::KvmFeatures> refused_kvm_;  // tried in vain: not tried again until it changes
+  std::set<std::uint32_t> new_vmms_;                // that made a vCPU since the last reading began
   std::set<std::uint32_t> live_vmms_;               // thread groups with a vCPU, by the last reading
   std::vector<std::uint32_t> ended_vmms_;           // whose last vCPU ended in this window
   std::vector<std::uint32_t> expiring_vmms_;        // and in the one before

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <optional>
+
+#include "agent/child.h"
 #include "agent/commands.h"
 #include "agent/event_loop.h"
 #include "agent/pipeline.h"
@@ -18,18 +23,33 @@ using base::Result;
 constexpr std::chrono::milliseconds drain_period{100};
 constexpr std::chrono::milliseconds kvm_period{250};
 constexpr std::chrono::milliseconds metadata_period{500};
+constexpr std::chrono::seconds fold_period{1};
 
-Result<Ok> wire(EventLoop& loop, Pipeline& pipeline) {
-  const auto drain = [&] {
-    pipeline.drain();
-    if (pipeline.all_outputs_closed()) {
+// The command, if there is one, decides when the run ends: signals that ask for an end are passed on to it. A
+// key on the terminal (Ctrl-C) has reached it by itself.
+Result<Ok> wire_signals(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& child) {
+  const auto on_signal = [&](Signal signal) {
+    if (signal.number == SIGHUP) {
+      pipeline.reload_policies();
+      pipeline.reopen_outputs();
+    } else if (!child) {
       loop.stop();
+    } else if (signal.number == SIGCHLD) {
+      if (child->reap()) {
+        loop.stop();
+      }
+    } else if (!signal.from_kernel) {
+      child->send(signal.number);
     }
   };
-  const auto on_signal = [&](int signal) {
-    if (signal == SIGHUP) {
-      pipeline.reopen_outputs();
-    } else {
+  return child ? loop.on_signals({SIGINT, SIGTERM, SIGHUP, SIGCHLD}, on_signal)
+               : loop.on_signals({SIGINT, SIGTERM, SIGHUP}, on_signal);
+}
+
+Result<Ok> wire(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& child) {
+  const auto drain = [&] {
+    pipeline.drain();
+    if (!child && pipeline.all_outputs_closed()) {  // a command still wants its verdict
       loop.stop();
     }
   };
@@ -41,15 +61,19 @@ Result<Ok> wire(EventLoop& loop, Pipeline& pipeline) {
   if (auto done = loop.every(drain_period, drain); !done) {
     return done;
   }
-  return loop.on_signals({SIGINT, SIGTERM, SIGHUP}, on_signal);
+  return wire_signals(loop, pipeline, child);
 }
 
 // Windows and the run's time begin when everything is attached.
-Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, const config::Config& config) {
+Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& child,
+                      const config::Config& config) {
   if (auto done = loop.every(kvm_period, [&] { pipeline.look_for_kvm(); }); !done) {
     return done;
   }
   if (auto done = loop.every(metadata_period, [&] { pipeline.look_for_metadata(); }); !done) {
+    return done;
+  }
+  if (auto done = loop.every(fold_period, [&] { pipeline.report_folded(); }); !done) {
     return done;
   }
   if (auto done = loop.every(config.interval, [&] { pipeline.close_window(); }); !done) {
@@ -58,18 +82,67 @@ Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, const config::Config&
   if (config.duration.count() == 0) {
     return Ok{};
   }
-  return loop.after(config.duration, [&] { loop.stop(); });
+  return loop.after(config.duration, [&] {
+    if (child) {  // as timeout(1) does it; its end is that of the run
+      base::log::info("the time is over: the command is sent SIGTERM");
+      child->send(SIGTERM);
+      child->send(SIGCONT);
+    } else {
+      loop.stop();
+    }
+  });
+}
+
+// From attaching to the last window.
+Result<Ok> trace(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& child,
+                 const config::Config& config, const kernel::Features& features) {
+  if (auto done = wire(loop, pipeline, child); !done) {
+    return done;
+  }
+  if (child) {
+    pipeline.judge_only(CommandScope(child->cgroup_path(), static_cast<std::uint32_t>(::getpid())));
+  }
+  if (auto done = pipeline.start(); !done) {
+    return done;
+  }
+  if (auto done = set_timers(loop, pipeline, child, config); !done) {
+    return done;
+  }
+  for (const kernel::Capability& capability : kernel::explain(features)) {
+    if (capability.state == kernel::Availability::off) {
+      base::log::info("{} off: {}", capability.name, capability.words);
+    }
+  }
+  if (child) {
+    child->let_go();
+    if (child->reap()) {  // somebody ended it before SIGCHLD was ours to take
+      loop.stop();
+    }
+  }
+  if (auto done = loop.run(); !done) {
+    return done;
+  }
+  pipeline.finish();
+  return Ok{};
 }
 
 }  // namespace
 
-Result<Ok> run(const config::Config& config) {
-  // A reader that goes away is told by the write, not by a signal.
-  ::signal(SIGPIPE, SIG_IGN);
+Result<int> run(const config::Config& config) {
   const kernel::Features features = probe::discover();
   if (auto able = kernel::require(features); !able) {
-    return able;
+    return able.error();
   }
+  std::optional<Child> child;
+  if (!config.arguments.empty()) {  // before anything that it would inherit
+    auto made = Child::create(config.arguments, features.cgroups);
+    if (!made) {
+      return made.error();
+    }
+    child.emplace(std::move(*made));
+  }
+  // A reader that goes away is told by the write, not by a signal.
+  ::signal(SIGPIPE, SIG_IGN);
   auto pipeline = Pipeline::create(config, features);
   if (!pipeline) {
     return pipeline.error();
@@ -78,25 +151,21 @@ Result<Ok> run(const config::Config& config) {
   if (!loop) {
     return loop.error();
   }
-  if (auto done = wire(*loop, **pipeline); !done) {
-    return done;
+  if (auto done = trace(*loop, **pipeline, child, config, features); !done) {
+    return done.error();
   }
-  if (auto done = (*pipeline)->start(); !done) {
-    return done;
+  auto verdict = (*pipeline)->verdict();
+  if (!child) {
+    return verdict ? base::Result<int>(0) : verdict.error();
   }
-  if (auto done = set_timers(*loop, **pipeline, config); !done) {
-    return done;
+  if (!child->failure().empty()) {
+    base::log::error("{}", child->failure());
   }
-  for (const kernel::Capability& capability : kernel::explain(features)) {
-    if (capability.state == kernel::Availability::off) {
-      base::log::info("{} off: {}", capability.name, capability.words);
-    }
+  if (!verdict) {
+    verdict.error().message += fmt::format("; the command itself ended with {}", child->status());
+    return verdict.error();
   }
-  if (auto done = loop->run(); !done) {
-    return done;
-  }
-  (*pipeline)->finish();
-  return Ok{};
+  return child->status();
 }
 
 }  // namespace isoscope::agent

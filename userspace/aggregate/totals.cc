@@ -97,6 +97,7 @@ void Totals::add_ledger(const Ledger& window) {
   sum.unknown_reasons += window.unknown_reasons;
   sum.task_collisions += window.task_collisions;
   sum.namespace_checks += window.namespace_checks;
+  sum.accesses_folded += window.accesses_folded;
   sum.write_errors += window.write_errors;
   sum.agent_cpu_ns += window.agent_cpu_ns;
 }

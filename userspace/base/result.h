@@ -13,6 +13,7 @@ namespace isoscope::base {
 enum class ErrorKind {
   failure = 1,      // something at run time: a write, a system call
   usage = 2,        // the command line
+  violated = 3,     // all went well, and what --fail-on asks for was found
   permission = 4,   // a capability is missing
   unsupported = 5,  // this kernel cannot do it
   config = 6,       // a configuration or policy file

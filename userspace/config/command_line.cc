@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -30,12 +32,25 @@ struct CommandName {
   std::string_view name;
   Command command;
   unsigned bit;
+  // What it takes besides options.
+  std::size_t least_arguments = 0;
+  std::size_t most_arguments = 0;
+  const char* arguments = nullptr;
 };
 
-constexpr CommandName commands[] = {{"run", Command::run, for_run},
+constexpr std::size_t any_number = std::numeric_limits<std::size_t>::max();
+
+constexpr CommandName commands[] = {{"run", Command::run, for_run, 0, 0, "options, and a command behind --"},
                                     {"check", Command::check, for_check},
+                                    {"matrix", Command::matrix, for_matrix},
+                                    {"policy", Command::policy, for_policy},
                                     {"version", Command::version, for_version},
                                     {"help", Command::help, 0}};
+
+constexpr CommandName policy_commands[] = {
+    {"policy validate", Command::policy_validate, for_policy, 0, any_number, "[PATH]..."},
+    {"policy test", Command::policy_test, for_policy, 2, 2, "POLICY.yaml RECORDED.ndjson"},
+    {"policy explain", Command::policy_explain, for_policy, 0, any_number, "[PATH]..."}};
 
 const CommandName* find_command(std::string_view name) {
   for (const CommandName& command : commands) {
@@ -113,8 +128,10 @@ Error unknown_option(const po::option& parsed, const CommandName& command) {
                                base::printable(parsed.string_key.substr(letter, 1)), base::printable(token)),
                    &command);
     }
-    const std::string_view owner =
-        (option->commands & for_run) != 0 ? "isoscope run" : "isoscope check and isoscope version";
+    const std::string_view owner = (option->commands & for_run) != 0 ? "isoscope run"
+                                   : (option->commands & for_matrix) != 0
+                                       ? "isoscope matrix"
+                                       : "isoscope check and isoscope version";
     return usage(
         fmt::format("isoscope {} has no option --{}: it belongs to {}", command.name, option->name, owner),
         &command);
@@ -157,10 +174,22 @@ bool swallowed_an_option(const po::option& parsed) {
          parsed.value.front() == parsed.original_tokens[1] && spelled_option(parsed.value.front()) != nullptr;
 }
 
-Result<std::vector<OptionValue>> parse_arguments(const std::vector<std::string>& arguments,
-                                                 const CommandName& command) {
+Error unexpected_argument(const std::string& word, const CommandName& command) {
+  const std::string takes =
+      command.arguments == nullptr ? "takes options only" : fmt::format("takes {}", command.arguments);
+  return usage(
+      fmt::format("unexpected argument \"{}\": isoscope {} {}", base::printable(word), command.name, takes),
+      &command);
+}
+
+struct Arguments {
+  std::vector<OptionValue> options;
+  std::vector<std::string> others;
+};
+
+Result<Arguments> parse_arguments(const std::vector<std::string>& arguments, const CommandName& command) {
   const po::options_description description = description_for(command);
-  std::vector<OptionValue> values;
+  Arguments values;
   try {
     const int style =
         po::command_line_style::unix_style & ~static_cast<int>(po::command_line_style::allow_guessing);
@@ -168,19 +197,20 @@ Result<std::vector<OptionValue>> parse_arguments(const std::vector<std::string>&
         po::command_line_parser(arguments).options(description).style(style).allow_unregistered().run();
     for (const po::option& option : parsed.options) {
       if (option.string_key.empty() || option.position_key >= 0) {
-        const std::string word = option.value.empty() ? "" : option.value.front();
-        return usage(fmt::format("unexpected argument \"{}\": isoscope {} takes options only",
-                                 base::printable(word), command.name),
-                     &command);
+        values.others.push_back(option.value.empty() ? "" : option.value.front());
+        if (values.others.size() > command.most_arguments) {
+          return unexpected_argument(values.others.back(), command);
+        }
+        continue;
       }
       if (option.unregistered) {
         return unknown_option(option, command);
       }
-      const Option* known = find_option(option.string_key);
+      const Option* known = find_option(option.string_key, command.bit);
       if (swallowed_an_option(option)) {
         return missing_value(*known, command);
       }
-      values.push_back({known, option.value.empty() ? "" : option.value.front()});
+      values.options.push_back({known, option.value.empty() ? "" : option.value.front()});
     }
   } catch (const po::invalid_command_line_syntax& error) {
     return syntax_error(error, command);
@@ -190,18 +220,42 @@ Result<std::vector<OptionValue>> parse_arguments(const std::vector<std::string>&
   return values;
 }
 
-Result<Config> parse_options(const std::vector<std::string>& arguments, const CommandName& command,
-                             const Environment& environment) {
-  Result<std::vector<OptionValue>> values = parse_arguments(arguments, command);
-  if (!values) {
-    return std::move(values.error());
+// `isoscope run [OPTION]... -- PROGRAM [ARGUMENT]...`: takes what stands from the -- on off the arguments.
+// The program's own options are none of ours, and must not be looked at.
+Result<std::vector<std::string>> take_program(std::vector<std::string>& arguments,
+                                              const CommandName& command) {
+  const auto separator = std::find(arguments.begin(), arguments.end(), "--");
+  if (command.command != Command::run || separator == arguments.end()) {
+    return std::vector<std::string>{};
   }
+  std::vector<std::string> program(separator + 1, arguments.end());
+  arguments.erase(separator, arguments.end());
+  if (program.empty() || program.front().empty()) {
+    return usage("-- needs a command behind it: isoscope run -- COMMAND [ARGUMENT]...", &command);
+  }
+  return program;
+}
+
+Result<Config> parse_options(std::vector<std::string> arguments, const CommandName& command,
+                             const Environment& environment) {
+  Result<std::vector<std::string>> program = take_program(arguments, command);
+  if (!program) {
+    return std::move(program.error());
+  }
+  Result<Arguments> parsed = parse_arguments(arguments, command);
+  if (!parsed) {
+    return std::move(parsed.error());
+  }
+  const std::vector<OptionValue>* const values = &parsed->options;
   const std::string* file = nullptr;
   for (const auto& [option, value] : *values) {
-    if (option == find_option("help")) {
+    if (std::string_view(option->name) == "help") {
       return help_for(command.command);
     }
     file = option == find_option("config") ? &value : file;
+  }
+  if (parsed->others.size() < command.least_arguments) {
+    return usage(fmt::format("isoscope {0} needs {1}", command.name, command.arguments), &command);
   }
   // The command line is judged first, alone: its mistakes are reported whatever the file says.
   Draft alone;
@@ -222,6 +276,7 @@ Result<Config> parse_options(const std::vector<std::string>& arguments, const Co
     draft = std::move(alone);
   }
   draft.config.command = command.command;
+  draft.config.arguments = std::move(command.command == Command::run ? *program : parsed->others);
   return finish(std::move(draft), environment.no_color);
 }
 
@@ -236,6 +291,28 @@ Error unknown_command(const std::string& word) {
                                         : fmt::format("did you mean {}?", near)));
 }
 
+// `isoscope policy` and what stands behind it.
+Result<Config> parse_policy(const std::vector<std::string>& arguments, const Environment& environment) {
+  const std::string_view given = arguments.empty() ? "" : std::string_view(arguments.front());
+  if (given == "--help" || given == "-h") {
+    return help_for(Command::policy);
+  }
+  std::vector<std::string_view> names;
+  for (const CommandName& command : policy_commands) {
+    names.push_back(command.name.substr(command.name.find(' ') + 1));
+    if (given == names.back()) {
+      return parse_options({arguments.begin() + 1, arguments.end()}, command, environment);
+    }
+  }
+  const std::string_view near = nearest(given, names);
+  const std::string known = near.empty() ? fmt::format("there are {}", join_choices(names))
+                                         : fmt::format("did you mean isoscope policy {}?", near);
+  return usage(given.empty()
+                   ? fmt::format("isoscope policy needs a command: {}", join_choices(names))
+                   : fmt::format("unknown command \"policy {}\"; {}", base::printable(given), known),
+               find_command("policy"));
+}
+
 Result<Config> parse_help(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments.front() == "--help" || arguments.front() == "-h") {
     return help_for(Command::help);
@@ -244,7 +321,7 @@ Result<Config> parse_help(const std::vector<std::string>& arguments) {
   if (about == nullptr) {
     return unknown_command(arguments.front());
   }
-  if (arguments.size() > 1) {
+  if (arguments.size() > 1 && about->command != Command::policy) {
     return usage(fmt::format("unexpected argument \"{}\"", base::printable(arguments[1])));
   }
   return help_for(about->command);
@@ -262,7 +339,7 @@ Environment current_environment() {
 
 Result<Config> parse_command_line(int argc, const char* const* argv, const Environment& environment) {
   if (argc < 2) {
-    return usage("no command given: run, check, version or help");
+    return usage("no command given: run, check, matrix, policy, version or help");
   }
   const std::string first = argv[1];
   const std::vector<std::string> arguments(argv + 2, argv + argc);
@@ -289,6 +366,9 @@ Result<Config> parse_command_line(int argc, const char* const* argv, const Envir
   }
   if (command->command == Command::help) {
     return parse_help(arguments);
+  }
+  if (command->command == Command::policy) {
+    return parse_policy(arguments, environment);
   }
   return parse_options(arguments, *command, environment);
 }

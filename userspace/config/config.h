@@ -13,8 +13,11 @@ enum class Format { table, ndjson };
 enum class ColorMode { automatic, always, never };
 enum class SortKey { time, count, name };
 
+// As the path of an output: the descriptor, and not a file that is opened.
+inline constexpr const char* standard_error = "/dev/stderr";
+
 struct Output {
-  std::string path = "-";        // `-`: standard output
+  std::string path = "-";        // `-`: standard output; standard_error: that
   std::optional<Format> format;  // empty: table on a terminal, ndjson elsewhere
 };
 
@@ -23,6 +26,7 @@ struct Streams {
   bool exits = false;
   bool switches = false;
   bool cgroups = false;
+  bool accesses = false;   // by containers, pods and VMs, to what is not theirs; also what was refused
   bool crossings = false;  // every crossing; violations and unit records are always streamed
 };
 
@@ -55,7 +59,20 @@ struct BottleneckThresholds {
   friend bool operator==(const BottleneckThresholds&, const BottleneckThresholds&) = default;
 };
 
-enum class Command { run, check, version, help };
+// The least severity of violations, or of findings of the matrix, that makes it fail.
+enum class FailOn { never, low, medium, high, critical };
+
+enum class Command {
+  run,
+  check,
+  matrix,
+  version,
+  policy_validate,
+  policy_test,
+  policy_explain,
+  policy,
+  help
+};
 
 // Everything the program was told, checked and complete.
 struct Config {
@@ -78,7 +95,12 @@ struct Config {
   std::uint32_t exit_histograms = 4096;  // pairs of vCPU and exit reason that have one at a time
   std::uint32_t accounts = 3072;         // cgroups and VMMs whose threads are counted apart at a time
   std::uint32_t data_ring_bytes = 0;  // 0: chosen from what is streamed; else a power of two, 4 KiB or more
-  bool json = false;                  // version, check
+  bool json = false;                  // version, check, matrix
+  std::vector<std::string> policies;  // files and folders; empty: the usual folder
+  FailOn fail_on = FailOn::never;
+  // Of commands that take more than options. For run: the program to run and its arguments, if any.
+  std::vector<std::string> arguments;
+  bool all = false;  // matrix: host software, too
 };
 
 }  // namespace isoscope::config

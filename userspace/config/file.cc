@@ -11,7 +11,6 @@
 
 #include "base/text.h"
 #include "base/unique_fd.h"
-#include "config/suggest.h"
 #include "config/values.h"
 #include "config/yaml_tree.h"
 
@@ -23,35 +22,10 @@ using base::Error;
 using base::Ok;
 using base::Result;
 
-constexpr std::size_t largest_file = 1 << 20;
+constexpr std::size_t largest_file = std::size_t{1} << 20;
 constexpr std::string_view outputs_key = "outputs";
 
 using Kind = YamlNode::Kind;
-
-std::string describe(const YamlNode& node) {
-  switch (node.kind) {
-    case Kind::null:
-      return "nothing";
-    case Kind::scalar:
-      return fmt::format("\"{}\"", base::printable(node.scalar));
-    case Kind::list:
-      return "a list";
-    case Kind::map:
-      break;
-  }
-  return "a map";
-}
-
-Error unknown_key(const std::string& name, const std::pair<std::string, Place>& key,
-                  const std::vector<std::string_view>& known) {
-  std::string message = fmt::format("unknown key \"{}\"", base::printable(key.first));
-  if (const std::string_view near = nearest(key.first, known); !near.empty()) {
-    message += fmt::format("; did you mean \"{}\"?", near);
-  } else {
-    message += fmt::format("; expected {}", join_choices(known));
-  }
-  return error_at(name, key.second, message);
-}
 
 std::vector<std::string_view> known_keys() {
   std::vector<std::string_view> keys = {outputs_key};
@@ -151,6 +125,8 @@ Result<Ok> apply_outputs(const std::string& name, const YamlNode& node, Draft& d
   return Ok{};
 }
 
+}  // namespace
+
 Result<std::string> read_whole(const std::string& path) {
   const auto failed = [&](const std::string& why) {
     return Error{base::ErrorKind::config, fmt::format("cannot read {}: {}", base::printable(path), why)};
@@ -178,8 +154,6 @@ Result<std::string> read_whole(const std::string& path) {
     }
   }
 }
-
-}  // namespace
 
 Result<Ok> read_text(const std::string& name, const std::string& text, Draft& draft) {
   Result<YamlNode> root = parse_yaml(name, text);

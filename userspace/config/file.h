@@ -16,4 +16,7 @@ base::Result<base::Ok> read_file(const std::string& path, Draft& draft);
 // The same for text that was read already; `name` is what errors call it.
 base::Result<base::Ok> read_text(const std::string& name, const std::string& text, Draft& draft);
 
+// The text of a file of configuration or policies, at most 1 MiB. Errors are of kind config.
+base::Result<std::string> read_whole(const std::string& path);
+
 }  // namespace isoscope::config

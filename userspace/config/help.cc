@@ -15,22 +15,30 @@ Usage: isoscope COMMAND [OPTION]...
 
   run        trace this host: VM exits, context switches, namespace crossings
   check      say what this kernel offers, and what stays off
+  matrix     say what containers and VMs share with the host and one another
+  policy     validate, test or explain policies
   version    show the version, of the libraries too
   help       show this, or the help of a command: isoscope help run
 
 Examples:
   isoscope run                          tables on the terminal until Ctrl-C
   isoscope run -d 30s -f ndjson         30 seconds as one JSON object per line
+  isoscope run --fail-on high -- CMD    run CMD; 3 if it breaks out
   isoscope check                        can it run here?
+  isoscope matrix                       who shares which namespace with whom
 
 Exit status:
-  0 ok   1 failure while running   2 wrong usage   4 permission missing
-  5 kernel not supported   6 bad configuration
+  0 ok   1 failure while running   2 wrong usage   3 policy violated
+  4 permission missing   5 kernel not supported   6 bad configuration or policy
+  isoscope run -- CMD otherwise has the status of CMD
 )";
 
 constexpr std::string_view run_head = R"(isoscope run - trace this host until stopped
 
-Usage: isoscope run [OPTION]...
+Usage: isoscope run [OPTION]... [-- COMMAND [ARGUMENT]...]
+
+With a COMMAND, until that ends: it starts when everything is attached, and its
+exit status is that of isoscope.
 
 )";
 
@@ -44,12 +52,19 @@ Examples:
   isoscope run --reason hlt,npf --vcpu 0-3    some reasons of some vCPUs
   isoscope run -o - -f ndjson -o run.ndjson   tables here, NDJSON into a file
   isoscope run --events crossings             every namespace crossing
+  isoscope run --fail-on high -- make check   does a command, or what it starts,
+                                              break out of a container?
 
-SIGINT or SIGTERM prints the last window and the summary; SIGHUP reopens the
-files.
+SIGINT or SIGTERM prints the last window and the summary; SIGHUP reads the
+policies again and reopens the files. Of policies with errors none is taken,
+and those that were in force stay. A COMMAND gets SIGINT and SIGTERM, and its
+end is that of the run.
 
-Exit status: 0 ok, 1 failure while running, 2 wrong usage, 4 permission
-missing, 5 kernel not supported, 6 bad configuration.
+Exit status: 0 ok, 1 failure while running, 2 wrong usage, 3 policy violated
+(with --fail-on), 4 permission missing, 5 kernel not supported, 6 bad
+configuration or policy. With a COMMAND: 3 if it, or what it started, violated a
+policy (with --fail-on); else its own, 128 and the signal that killed it, 127 if
+there is no such command, 126 if it cannot be executed.
 )";
 
 constexpr std::string_view check_head =
@@ -62,6 +77,54 @@ Usage: isoscope check [OPTION]...
 constexpr std::string_view check_tail = R"(
 Exit status: 0 isoscope runs here, 2 wrong usage, 4 permission missing,
 5 nothing can run on this kernel.
+)";
+
+constexpr std::string_view matrix_head =
+    R"(isoscope matrix - who shares which namespace with the host or with whom
+
+Usage: isoscope matrix [OPTION]...
+
+A unit is a container, or a VM: the process that runs its vCPUs. Each type of
+its namespaces is private, host, or shared:X with the units of group X. Looks
+once, at /proc and the cgroups; loads nothing into the kernel.
+
+)";
+
+constexpr std::string_view matrix_tail = R"(
+Filters of one kind are alternatives, different kinds must all hold. What a
+unit shares with others is said of all of them.
+
+Examples:
+  isoscope matrix                         all units, and what is found in them
+  isoscope matrix --container web -f json one container, as JSON
+  isoscope matrix -q --fail-on high       for a script
+
+Exit status: 0 ok, 1 failure, 2 wrong usage, 3 a finding of the severity of
+--fail-on or worse, 4 nothing could be read without more privileges.
+)";
+
+constexpr std::string_view policy_help = R"(isoscope policy - validate, test and explain policies
+
+Usage: isoscope policy validate [PATH]...
+       isoscope policy explain [PATH]...
+       isoscope policy test POLICY.yaml RECORDED.ndjson
+
+  validate   say what is wrong in policy files, with line and column
+  explain    say in words what policies do
+  test       run the policies of a file over the crossings of a recorded run;
+             fails if a rule fires that its `expect` does not list, or if a
+             listed one does not
+
+A PATH is a file, or a folder of *.yaml and *.yml. Without one it is the folder
+/etc/isoscope/policies.d, as for isoscope run. Nothing of this needs root.
+
+Examples:
+  isoscope policy validate /etc/isoscope/policies.d
+  isoscope run -f ndjson --events crossings -d 1m -o run.ndjson
+  isoscope policy test mine.yaml run.ndjson
+
+Exit status: 0 ok, 1 the recorded run cannot be read, 2 wrong usage, 3 the test
+failed, 6 bad policy.
 )";
 
 constexpr std::string_view version_head =
@@ -91,6 +154,7 @@ std::string option_entry(const Option& option) {
 std::string option_list(unsigned command) {
   constexpr std::pair<Section, std::string_view> sections[] = {{Section::output, "Output"},
                                                                {Section::tracing, "What to trace"},
+                                                               {Section::policy, "What is allowed"},
                                                                {Section::filters, "Only report"},
                                                                {Section::general, "General"}};
   std::string text;
@@ -116,8 +180,15 @@ std::string help_text(Command command) {
       return fmt::format("{}{}{}", run_head, option_list(for_run), run_tail);
     case Command::check:
       return fmt::format("{}{}{}", check_head, option_list(for_check), check_tail);
+    case Command::matrix:
+      return fmt::format("{}{}{}", matrix_head, option_list(for_matrix), matrix_tail);
     case Command::version:
       return fmt::format("{}{}", version_head, option_list(for_version));
+    case Command::policy:
+    case Command::policy_validate:
+    case Command::policy_test:
+    case Command::policy_explain:
+      return std::string(policy_help);
     case Command::help:
       break;
   }

@@ -68,6 +68,12 @@ Result<Ok> set_format(Draft& draft, std::string_view value) {
   return Ok{};
 }
 
+// Of one report, where `json` is what other commands have as an option of its own.
+Result<Ok> set_report_format(Draft& draft, std::string_view value) {
+  const std::vector<std::pair<std::string_view, bool>> words = {{"table", false}, {"json", true}};
+  return store(parse_choice(value, words), draft.config.json);
+}
+
 Result<Ok> set_interval(Draft& draft, std::string_view value) {
   Result<nanoseconds> interval = parse_duration(value);
   if (interval && *interval < shortest_interval) {
@@ -99,13 +105,10 @@ Result<Ok> for_each_item(std::string_view value, Take take) {
 
 Result<Ok> set_events(Draft& draft, std::string_view value) {
   Streams& streams = draft.config.streams;
-  const Streams all = {true, true, true, true};
+  const Streams all = {true, true, true, true, true};
   const std::vector<std::pair<std::string_view, bool Streams::*>> members = {
-      {"exits", &Streams::exits},
-      {"switches", &Streams::switches},
-      {"cgroups", &Streams::cgroups},
-      {"crossings", &Streams::crossings},
-      {"all", nullptr}};
+      {"exits", &Streams::exits},         {"switches", &Streams::switches}, {"cgroups", &Streams::cgroups},
+      {"crossings", &Streams::crossings}, {"accesses", &Streams::accesses}, {"all", nullptr}};
   return for_each_item(value, [&](std::string_view word) -> Result<Ok> {
     Result<bool Streams::*> member = parse_choice(word, members);
     if (!member) {
@@ -225,19 +228,30 @@ Result<Ok> set_sort(Draft& draft, std::string_view value) {
   return store(parse_choice(value, keys), draft.config.sort);
 }
 
+Result<Ok> set_fail_on(Draft& draft, std::string_view value) {
+  const std::vector<std::pair<std::string_view, FailOn>> severities = {{"low", FailOn::low},
+                                                                       {"medium", FailOn::medium},
+                                                                       {"high", FailOn::high},
+                                                                       {"critical", FailOn::critical}};
+  return store(parse_choice(value, severities), draft.config.fail_on);
+}
+
 // clang-format off
 constexpr Option table[] = {
     {"output", 'o', "FILE|-", for_run, false, true, Section::output,
-     "write to FILE, - is standard output; repeatable",
+     "write to FILE, - is standard output; repeatable\n(default: -, with a COMMAND standard error)",
      set_output, [](Draft& draft) { draft.outputs.clear(); }},
     {"format", 'f', "FORMAT", for_run, true, false, Section::output,
      "table or ndjson, for the outputs after it, else\nfor the last one (default: table on a terminal,\n"
      "ndjson elsewhere)",
      set_format, nullptr},
+    {"format", 'f', "FORMAT", for_matrix, false, false, Section::output,
+     "table, or json: one object (default: table)",
+     set_report_format, nullptr},
     {"interval", 'i', "TIME", for_run, true, false, Section::output,
      "length of a window, 100ms or more (default: 5s)",
      set_interval, nullptr},
-    {"top", 0, "N", for_run, true, false, Section::output,
+    {"top", 0, "N", for_run | for_matrix, true, false, Section::output,
      "rows per section of a table, 0 for all (default: 10)",
      [](Draft& draft, std::string_view value) {
        return store(parse_number(value, 0, 1'000'000), draft.config.top);
@@ -245,17 +259,17 @@ constexpr Option table[] = {
     {"sort", 0, "KEY", for_run, true, false, Section::output,
      "order of a table's rows: time, count or name\n(default: time)",
      set_sort, nullptr},
-    {"color", 0, "WHEN", for_run | for_check, true, false, Section::output,
+    {"color", 0, "WHEN", for_run | for_check | for_matrix, true, false, Section::output,
      "auto, always or never; NO_COLOR is honoured\n(default: auto)",
      set_color, nullptr},
 
     {"duration", 'd', "TIME", for_run, true, false, Section::tracing,
-     "stop after this run time (default: never)",
+     "stop after this run time (default: never); ends\na command by SIGTERM",
      [](Draft& draft, std::string_view value) {
        return store(parse_duration(value), draft.config.duration);
      }, nullptr},
     {"events", 0, "LIST", for_run, true, true, Section::tracing,
-     "stream single events: exits, switches, cgroups,\ncrossings or all, separated by commas",
+     "stream single events: exits, switches, cgroups,\ncrossings, accesses or all, separated by commas",
      set_events, [](Draft& draft) { draft.config.streams = {}; }},
     {"slow-exit", 0, "TIME", for_run, true, false, Section::tracing,
      "stream VM exits that take this long or longer",
@@ -289,15 +303,25 @@ constexpr Option table[] = {
      "(default: cpu=10%,memory=5%,io=10%)",
      set_bottleneck, nullptr, true},
 
-    {"vm", 0, "NAME", for_run, true, true, Section::filters,
+    {"policy", 0, "PATH", for_run, true, true, Section::policy,
+     "policies from this file, or from the *.yaml and\n*.yml of this folder; repeatable\n"
+     "(default: /etc/isoscope/policies.d, if it is there)",
+     [](Draft& draft, std::string_view value) { return append(value, draft.config.policies); },
+     [](Draft& draft) { draft.config.policies.clear(); }},
+    {"fail-on", 0, "SEVERITY", for_run, true, false, Section::policy,
+     "end with 3 if there was a violation of low,\nmedium, high or critical severity, or above it;\n"
+     "of COMMAND and what it started, if there is one",
+     set_fail_on, nullptr},
+
+    {"vm", 0, "NAME", for_run | for_matrix, true, true, Section::filters,
      "VMs with this name, uuid or pid:NNN; a glob",
      [](Draft& draft, std::string_view value) { return append(value, draft.config.filters.vm); },
      [](Draft& draft) { draft.config.filters.vm.clear(); }},
-    {"container", 0, "ID|NAME", for_run, true, true, Section::filters,
+    {"container", 0, "ID|NAME", for_run | for_matrix, true, true, Section::filters,
      "containers with this name, id or the first 12\nor more digits of it; a glob",
      [](Draft& draft, std::string_view value) { return append(value, draft.config.filters.container); },
      [](Draft& draft) { draft.config.filters.container.clear(); }},
-    {"cgroup", 0, "PATH", for_run, true, true, Section::filters,
+    {"cgroup", 0, "PATH", for_run | for_matrix, true, true, Section::filters,
      "this cgroup and all below it, such as /system.slice",
      add_cgroup, [](Draft& draft) { draft.config.filters.cgroup.clear(); }},
     {"pid", 0, "PID", for_run, true, true, Section::filters,
@@ -309,10 +333,20 @@ constexpr Option table[] = {
     {"reason", 0, "NAME|NUMBER", for_run, true, true, Section::filters,
      "VM exits for this reason, such as npf, hlt,\nEPT_VIOLATION or 0x400; a glob",
      add_reasons, [](Draft& draft) { draft.config.filters.reason.clear(); }},
-    {"unit", 0, "GLOB", for_run, true, true, Section::filters,
+    {"unit", 0, "GLOB", for_run | for_matrix, true, true, Section::filters,
      "units whose name or id matches, and VMs whose pod,\ncontainer or systemd unit does",
      [](Draft& draft, std::string_view value) { return append(value, draft.config.filters.unit); },
      [](Draft& draft) { draft.config.filters.unit.clear(); }},
+    {"all", 0, nullptr, for_matrix, false, false, Section::filters,
+     "services and other cgroups of the host, too, which\notherwise stand in the word host",
+     [](Draft& draft, std::string_view) -> Result<Ok> {
+       draft.config.all = true;
+       return Ok{};
+     }, nullptr},
+
+    {"fail-on", 0, "SEVERITY", for_matrix, false, false, Section::general,
+     "end with status 3 if there is a finding that is\nlow, medium, high, critical, or worse",
+     set_fail_on, nullptr},
 
     {"config", 'c', "FILE", for_run, false, false, Section::general,
      "read options from a YAML file; the command line wins",
@@ -325,13 +359,13 @@ constexpr Option table[] = {
        draft.config.json = true;
        return Ok{};
      }, nullptr},
-    {"quiet", 'q', nullptr, for_run | for_check, true, false, Section::general,
+    {"quiet", 'q', nullptr, for_run | for_check | for_matrix, true, false, Section::general,
      "no messages but errors",
      set_quiet, nullptr},
-    {"verbose", 'v', nullptr, for_run | for_check, true, false, Section::general,
+    {"verbose", 'v', nullptr, for_run | for_check | for_matrix, true, false, Section::general,
      "more messages; twice: debug",
      add_verbosity, [](Draft& draft) { draft.config.verbosity = 0; }},
-    {"help", 'h', nullptr, for_run | for_check | for_version, false, false, Section::general,
+    {"help", 'h', nullptr, for_run | for_check | for_version | for_policy | for_matrix, false, false, Section::general,
      "show this and exit",
      [](Draft&, std::string_view) -> Result<Ok> { return Ok{}; }, nullptr},
 };
@@ -349,9 +383,10 @@ std::span<const Option> options() {
   return table;
 }
 
-const Option* find_option(std::string_view name) {
-  const auto* found = std::find_if(std::begin(table), std::end(table),
-                                   [&](const Option& option) { return name == option.name; });
+const Option* find_option(std::string_view name, unsigned commands) {
+  const auto* found = std::find_if(std::begin(table), std::end(table), [&](const Option& option) {
+    return name == option.name && (option.commands & commands) != 0;
+  });
   return found == std::end(table) ? nullptr : found;
 }
 
@@ -372,7 +407,10 @@ Result<Ok> apply_all(const std::vector<OptionValue>& values, Draft& draft) {
 }
 
 Config finish(Draft draft, bool no_color) {
-  if (draft.outputs.empty()) {
+  const bool runs_program = draft.config.command == Command::run && !draft.config.arguments.empty();
+  if (draft.outputs.empty() && runs_program) {  // whose standard output is its own
+    draft.outputs.push_back({standard_error, draft.format.value_or(Format::table)});
+  } else if (draft.outputs.empty()) {
     draft.outputs.push_back({"-", draft.format});
   } else if (draft.format_came_last) {
     draft.outputs.back().format = draft.format;

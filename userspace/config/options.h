@@ -21,10 +21,10 @@ struct Draft {
   std::vector<std::string_view> exit_reasons;  // see Environment
 };
 
-enum class Section { output, tracing, filters, general };
+enum class Section { output, tracing, policy, filters, general };
 
 // Subcommands as bits.
-enum : unsigned { for_run = 1, for_check = 2, for_version = 4 };
+enum : unsigned { for_run = 1, for_check = 2, for_version = 4, for_policy = 8, for_matrix = 16 };
 
 // One option: the only place that lists them. The parser, the help text, the keys of the file and the
 // suggestions all come from this table.
@@ -44,7 +44,8 @@ struct Option {
 };
 
 std::span<const Option> options();
-const Option* find_option(std::string_view name);
+// Of these commands; names are unique within each.
+const Option* find_option(std::string_view name, unsigned commands = ~0U);
 
 struct OptionValue {
   const Option* option;

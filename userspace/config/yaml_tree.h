@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,7 +31,17 @@ struct YamlNode {
 // refused. `name` is what errors call the file; their kind is config.
 base::Result<YamlNode> parse_yaml(const std::string& name, const std::string& text);
 
+// The same for a file of several documents, which share the limit of size. An empty one is a null.
+base::Result<std::vector<YamlNode>> parse_yaml_documents(const std::string& name, const std::string& text);
+
 // A config error at a place: `name:line:column: message`.
 base::Error error_at(const std::string& name, Place place, const std::string& message);
+
+// What was found in place of what was expected: `nothing`, `"text"`, `a list` or `a map`.
+std::string describe(const YamlNode& node);
+
+// The error for a key that is none of `known`, with the nearest of them, or all.
+base::Error unknown_key(const std::string& name, const std::pair<std::string, Place>& key,
+                        const std::vector<std::string_view>& known);
 
 }  // namespace isoscope::config

@@ -21,11 +21,13 @@ using base::ErrorKind;
 using base::Result;
 
 constexpr std::size_t name_offset = offsetof(isoscope_cgroup_change, name);
+constexpr std::size_t path_offset = offsetof(isoscope_access, path);
 
 static_assert(namespace_types == ISOSCOPE_NS_COUNT);
 static_assert(static_cast<int>(NamespaceType::user) == ISOSCOPE_NS_USER);
 static_assert(static_cast<int>(Mechanism::cgroup_attach) == ISOSCOPE_MECHANISM_CGROUP_ATTACH);
 static_assert(static_cast<int>(SeenAt::exit) == ISOSCOPE_SEEN_AT_EXIT);
+static_assert(static_cast<int>(AccessKind::foreign_root) == ISOSCOPE_ACCESS_FOREIGN_ROOT);
 
 Error broken(std::string what) {
   return Error{ErrorKind::failure, "broken event record: " + std::move(what)};
@@ -99,28 +101,58 @@ Result<Payload> decode_switch(std::span<const std::byte> bytes) {
                                .voluntary = wire.voluntary != 0});
 }
 
-// The only record of variable length: it ends with the name's zero byte.
+// The text at the end of a record of variable length, of `said` bytes with its zero byte, and at most `most`.
+Result<std::string> text_at_end(std::span<const std::byte> bytes, std::size_t offset, std::uint32_t said,
+                                std::size_t most) {
+  if (said == 0 || said > most || bytes.size() != offset + said) {
+    return broken(fmt::format("text of {} bytes in a record of {}", said, bytes.size()));
+  }
+  std::string text(said, '\0');
+  std::memcpy(text.data(), bytes.data() + offset, said);
+  if (text.find('\0') != text.size() - 1) {
+    return broken("text does not end where its length says");
+  }
+  text.pop_back();
+  return text;
+}
+
 Result<Payload> decode_cgroup_change(std::span<const std::byte> bytes, std::uint16_t kind) {
-  const auto wire = [&] {
-    isoscope_cgroup_change fixed{};
-    std::memcpy(&fixed, bytes.data(), name_offset);
-    return fixed;
-  }();
-  if (wire.name_bytes == 0 || wire.name_bytes > ISOSCOPE_NAME_BYTES ||
-      bytes.size() != name_offset + wire.name_bytes) {
-    return broken(fmt::format("cgroup name of {} bytes in a record of {}", wire.name_bytes, bytes.size()));
+  isoscope_cgroup_change wire{};
+  std::memcpy(&wire, bytes.data(), name_offset);
+  auto name = text_at_end(bytes, name_offset, wire.name_bytes, ISOSCOPE_NAME_BYTES);
+  if (!name) {
+    return name.error();
   }
-  std::string name(wire.name_bytes, '\0');
-  std::memcpy(name.data(), bytes.data() + name_offset, wire.name_bytes);
-  if (name.find('\0') != name.size() - 1) {
-    return broken("cgroup name does not end where its length says");
-  }
-  name.pop_back();
   if (kind == ISOSCOPE_KIND_CGROUP_RMDIR) {
     return Payload(CgroupRemoved{.id = wire.id});
   }
   return Payload(
-      CgroupMade{.id = wire.id, .parent_id = wire.parent_id, .level = wire.level, .name = std::move(name)});
+      CgroupMade{.id = wire.id, .parent_id = wire.parent_id, .level = wire.level, .name = *std::move(name)});
+}
+
+Result<Payload> decode_access(std::span<const std::byte> bytes) {
+  isoscope_access wire{};
+  std::memcpy(&wire, bytes.data(), path_offset);
+  auto path = text_at_end(bytes, path_offset, wire.path_bytes, ISOSCOPE_PATH_BYTES);
+  if (!path) {
+    return path.error();
+  }
+  if (wire.kind < ISOSCOPE_ACCESS_PTRACE || wire.kind > ISOSCOPE_ACCESS_FOREIGN_ROOT) {
+    return broken(fmt::format("unknown kind {} of an access", wire.kind));
+  }
+  return Payload(Access{.kind = static_cast<AccessKind>(wire.kind),
+                        .home_cgroup_id = wire.home_cgroup_id,
+                        .target_cgroup_id = wire.target_cgroup_id,
+                        .target_in_cgroup_id = wire.target_in_cgroup_id,
+                        .target_tgid = wire.target_tgid,
+                        .detail = wire.detail,
+                        .error = wire.result < 0 ? -static_cast<std::uint32_t>(wire.result) : 0,
+                        .path = *std::move(path),
+                        .start_boot_ns = wire.start_ns,
+                        .cap_effective = wire.cap_effective,
+                        .parent_tgid = wire.parent_tgid,
+                        .uid = wire.uid,
+                        .comm = comm_of(wire.comm)});
 }
 
 Result<Payload> decode_cgroup_attach(std::span<const std::byte> bytes) {
@@ -187,6 +219,8 @@ std::optional<Shape> shape_of(std::uint16_t kind) {
       return Shape{ISOSCOPE_CLASS_LIFECYCLE, sizeof(isoscope_exec), true};
     case ISOSCOPE_KIND_NAMESPACES:
       return Shape{ISOSCOPE_CLASS_SECURITY, sizeof(isoscope_namespaces), true};
+    case ISOSCOPE_KIND_ACCESS:
+      return Shape{ISOSCOPE_CLASS_SECURITY, path_offset + 1, false};
     case ISOSCOPE_KIND_VCPU:
       return Shape{ISOSCOPE_CLASS_LIFECYCLE, sizeof(isoscope_vcpu_event), true};
     default:
@@ -209,6 +243,8 @@ Result<Payload> decode_payload(std::span<const std::byte> bytes, std::uint16_t k
       return decode_namespaces(bytes);
     case ISOSCOPE_KIND_VCPU:
       return decode_vcpu(bytes);
+    case ISOSCOPE_KIND_ACCESS:
+      return decode_access(bytes);
     default:
       return decode_cgroup_change(bytes, kind);
   }

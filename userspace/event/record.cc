@@ -43,6 +43,34 @@ const char* to_string(Mechanism mechanism) {
   return "?";
 }
 
+const char* to_string(AccessKind kind) {
+  switch (kind) {
+    case AccessKind::ptrace:
+      return "ptrace";
+    case AccessKind::signal:
+      return "signal";
+    case AccessKind::unix_connect:
+      return "unix_socket";
+    case AccessKind::file_received:
+      return "fd";
+    case AccessKind::release_agent:
+      return "release_agent";
+    case AccessKind::core_pattern:
+      return "core_pattern";
+    case AccessKind::usermode_helper:
+      return "usermode_helper";
+    case AccessKind::module_load:
+      return "module_load";
+    case AccessKind::bpf:
+      return "bpf";
+    case AccessKind::foreign_cwd:
+      return "foreign_cwd";
+    case AccessKind::foreign_root:
+      return "foreign_root";
+  }
+  return "?";
+}
+
 const char* to_string(SeenAt seen_at) {
   switch (seen_at) {
     case SeenAt::commit:

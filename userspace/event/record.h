@@ -126,8 +126,41 @@ struct VcpuSeen {
   Isa isa = Isa::unknown;
 };
 
+// How a task reached across units without a change of namespaces. Values as enum isoscope_access_kind.
+enum class AccessKind : std::uint8_t {
+  ptrace = 1,  // also process_vm_*, pidfd_getfd, and /proc/PID/{mem,root,cwd,fd,ns,...}
+  signal,
+  unix_connect,
+  file_received,
+  release_agent,
+  core_pattern,
+  usermode_helper,
+  module_load,
+  bpf,
+  foreign_cwd,
+  foreign_root,
+};
+const char* to_string(AccessKind kind);
+
+// meta is the task that reached for another's.
+struct Access {
+  AccessKind kind = AccessKind::ptrace;
+  std::uint64_t home_cgroup_id = 0;       // see NamespacesChanged
+  std::uint64_t target_cgroup_id = 0;     // home of the other task; 0: there is none, or it is not known
+  std::uint64_t target_in_cgroup_id = 0;  // where that task is now
+  std::uint32_t target_tgid = 0;          // 0: there is none
+  std::uint32_t detail = 0;               // PTRACE_MODE_*, signal, command of bpf(2), or mount namespace
+  std::uint32_t error = 0;                // the errno with which a security module refused it; 0: none did
+  std::string path;                       // raw kernel bytes; cut; empty: none
+  std::uint64_t start_boot_ns = 0;
+  std::uint64_t cap_effective = 0;
+  std::uint32_t parent_tgid = 0;
+  std::uint32_t uid = 0;
+  std::string comm;
+};
+
 using Payload = std::variant<VmExit, ContextSwitch, CgroupMade, CgroupRemoved, CgroupAttached, Exec,
-                             NamespacesChanged, VcpuSeen>;
+                             NamespacesChanged, VcpuSeen, Access>;
 
 struct Record {
   Meta meta;

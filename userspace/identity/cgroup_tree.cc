@@ -12,8 +12,6 @@
 #include <unordered_set>
 #include <utility>
 
-#include "identity/process.h"
-
 namespace isoscope::identity {
 
 namespace {
@@ -31,46 +29,6 @@ constexpr unsigned grace_steps = 2;
 constexpr std::uint64_t scan_interval_ns = 1'000'000'000;
 constexpr std::uint64_t missing_ns = 60'000'000'000;
 constexpr std::size_t missing_limit = 4096;
-
-// mountinfo writes blanks and backslashes in paths as three octal digits.
-std::string unescape_octal(std::string_view text) {
-  const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); i++) {
-    if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) &&
-        is_octal(text[i + 3])) {
-      result += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(separator), text.size());
-    parts.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
-
-// `36 25 0:31 /root /point options... [tags...] - type source options`
-std::optional<CgroupTree::Mount> cgroup2_mount(std::string_view line) {
-  const auto fields = split(line, ' ');
-  const auto dash = std::find(fields.begin(), fields.end(), "-");
-  if (dash - fields.begin() < 6 || fields.end() - dash < 2 || *(dash + 1) != "cgroup2") {
-    return std::nullopt;
-  }
-  std::string root = unescape_octal(fields[3]);
-  if (root == "/") {
-    root.clear();
-  }
-  return CgroupTree::Mount{.point = unescape_octal(fields[4]), .root = std::move(root)};
-}
 
 struct Folder {
   std::uint64_t id;
@@ -107,35 +65,12 @@ std::vector<Folder> folders_in(const Folder& folder) {
 
 }  // namespace
 
-std::optional<CgroupTree::Mount> CgroupTree::find_mount(std::string_view mountinfo) {
-  std::optional<Mount> found;
-  for (const std::string_view line : split(mountinfo, '\n')) {
-    auto mount = cgroup2_mount(line);
-    if (mount && (!found || (mount->root.empty() && !found->root.empty()))) {
-      found = std::move(mount);
-    }
-  }
-  return found;
-}
-
 CgroupTree::CgroupTree(Mount mount) : mount_(std::move(mount)) {
   insert(root_id, 0, "/");
 }
 
-Result<CgroupTree> CgroupTree::create(const std::string& proc_root) {
-  const std::string file = proc_root + "/self/mountinfo";
-  const auto mountinfo = read_small_file(file);
-  if (!mountinfo) {
-    return mountinfo.error();
-  }
-  auto mount = find_mount(*mountinfo);
-  if (!mount) {
-    return Error{ErrorKind::unsupported,
-                 "no cgroup v2 hierarchy is mounted (looked in " + file +
-                     "): containers and services cannot be told apart; mount one with "
-                     "`mount -t cgroup2 none /sys/fs/cgroup`"};
-  }
-  CgroupTree tree(*std::move(mount));
+Result<CgroupTree> CgroupTree::create(Mount mount) {
+  CgroupTree tree(std::move(mount));
   if (auto scanned = tree.scan(); !scanned) {
     return scanned.error();
   }

@@ -4,35 +4,29 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
 #include "event/record.h"
+#include "kernel/cgroup_hierarchy.h"
 
 namespace isoscope::identity {
 
-// The cgroups of the default (v2) hierarchy: kernel id to path, and back. Built from the file system and kept
+// The cgroups of one hierarchy: kernel id to path, and back. Built from the file system and kept
 // up by records; a removed cgroup stays resolvable for some calls of expire(), since records of its last
 // tasks and the counters of its last window are read after it is gone.
 class CgroupTree {
  public:
-  struct Mount {
-    std::string point;  // where it is mounted
-    std::string root;   // which cgroup is mounted there; "" for the root
-  };
+  using Mount = kernel::CgroupMount;
   // Ids that came and went; parents come before their children.
   struct Changes {
     std::vector<std::uint64_t> added;
     std::vector<std::uint64_t> removed;
   };
 
-  // The cgroup2 mount in the text of /proc/self/mountinfo: the one of the whole hierarchy if there is one.
-  static std::optional<Mount> find_mount(std::string_view mountinfo);
-
-  // Finds the mount and scans it. Unsupported: no cgroup2 mounted.
-  static base::Result<CgroupTree> create(const std::string& proc_root = "/proc");
+  // Scans what is mounted.
+  static base::Result<CgroupTree> create(Mount mount);
 
   CgroupTree() : CgroupTree(Mount{}) {}  // knows the root alone and is fed by records
   explicit CgroupTree(Mount mount);      // nothing is read before scan()

@@ -21,6 +21,7 @@ namespace {
 using base::Error;
 using base::ErrorKind;
 using base::Result;
+using kernel::CgroupController;
 
 // A command line may have 2 MB, the list of mounts of a big node some more.
 constexpr std::size_t file_limit = 16u << 20;
@@ -50,19 +51,44 @@ std::optional<T> parse_number(std::string_view text) {
   return value;
 }
 
+// Of /proc/PID/stat; fields are counted from 1, as proc(5) does, and this knows those behind the name.
+template <typename T>
+std::optional<T> parse_stat_field(std::string_view stat, int wanted) {
+  // Field 2 is the name in parentheses and may hold blanks and parentheses itself: count from its end.
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string_view::npos) {
+    return std::nullopt;
+  }
+  stat.remove_prefix(name_end + 1);
+  constexpr int first_field = 3;
+  for (int field = first_field; field <= wanted; field++) {
+    const std::size_t begin = stat.find_first_not_of(' ');
+    if (begin == std::string_view::npos) {
+      return std::nullopt;
+    }
+    const std::size_t end = std::min(stat.find(' ', begin), stat.size());
+    if (field == wanted) {
+      return parse_number<T>(stat.substr(begin, end - begin));
+    }
+    stat.remove_prefix(end);
+  }
+  return std::nullopt;
+}
+
 std::string process_file(const std::string& proc_root, std::uint32_t pid, std::string_view name) {
   return fmt::format("{}/{}/{}", proc_root, pid, name);
 }
 
-std::optional<ProcessInfo> read_process(std::uint32_t pid, const std::string& proc_root) {
+std::optional<ProcessInfo> read_process(std::uint32_t pid, const std::string& proc_root,
+                                        CgroupController controller) {
   const auto stat = read_small_file(process_file(proc_root, pid, "stat"));
-  const auto cgroup = read_small_file(process_file(proc_root, pid, "cgroup"));
+  auto cgroup = read_cgroup_path(pid, proc_root, controller);
   if (!stat || !cgroup) {
     return std::nullopt;
   }
   ProcessInfo info{.pid = pid,
                    .start_ticks = parse_start_ticks(*stat).value_or(0),
-                   .cgroup_path = parse_cgroup_file(*cgroup).value_or(""),
+                   .cgroup_path = *std::move(cgroup),
                    .namespaces = read_namespaces(pid, proc_root)};
   if (info.namespaces == event::NamespaceSet{}) {
     return std::nullopt;
@@ -72,7 +98,7 @@ std::optional<ProcessInfo> read_process(std::uint32_t pid, const std::string& pr
 
 }  // namespace
 
-Result<std::vector<ProcessInfo>> list_processes(const std::string& proc_root) {
+Result<std::vector<ProcessInfo>> list_processes(const std::string& proc_root, CgroupController controller) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(proc_root.c_str()), ::closedir);
   if (!dir) {
     return Error{ErrorKind::failure,
@@ -84,11 +110,21 @@ Result<std::vector<ProcessInfo>> list_processes(const std::string& proc_root) {
     if (!pid) {
       continue;
     }
-    if (auto info = read_process(*pid, proc_root)) {
+    if (auto info = read_process(*pid, proc_root, controller)) {
       result.push_back(*std::move(info));
     }
   }
   return result;
+}
+
+std::optional<std::string> read_cgroup_path(std::uint32_t pid, const std::string& proc_root,
+                                            CgroupController controller) {
+  const auto text = read_small_file(process_file(proc_root, pid, "cgroup"));
+  if (!text) {
+    return std::nullopt;
+  }
+  auto membership = kernel::find_membership(*text, controller);
+  return membership ? std::move(membership->path) : std::string();
 }
 
 event::NamespaceSet read_namespaces(std::uint32_t pid, const std::string& proc_root) {
@@ -129,16 +165,18 @@ Result<event::NamespaceSet> read_host_namespaces(const std::string& proc_root) {
   return set;
 }
 
+bool is_thread(std::uint32_t pid, std::uint32_t tid, std::uint64_t start_boot_ns,
+               const std::string& proc_root) {
+  const auto stat = read_small_file(fmt::format("{}/{}/task/{}/stat", proc_root, pid, tid));
+  const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  return stat && parse_start_ticks(*stat) == ticks_of(start_boot_ns, ticks_per_second);
+}
+
 std::string read_exe(std::uint32_t pid, std::uint32_t tid, std::uint64_t start_boot_ns,
                      const std::string& proc_root) {
   std::string exe = read_link(process_file(proc_root, pid, "exe"));
   // After the link was read: if the thread is the right one now, it was the right one then.
-  const auto stat = read_small_file(fmt::format("{}/{}/task/{}/stat", proc_root, pid, tid));
-  const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-  if (!stat || parse_start_ticks(*stat) != ticks_of(start_boot_ns, ticks_per_second)) {
-    return {};
-  }
-  return exe;
+  return is_thread(pid, tid, start_boot_ns, proc_root) ? exe : std::string();
 }
 
 std::vector<std::string> read_command_line(std::uint32_t pid, const std::string& proc_root) {
@@ -179,43 +217,13 @@ std::string read_link(const std::string& path) {
 }
 
 std::optional<std::uint64_t> parse_start_ticks(std::string_view stat) {
-  // Field 2 is the name in parentheses and may hold blanks and parentheses itself: count from its end.
-  const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string_view::npos) {
-    return std::nullopt;
-  }
-  stat.remove_prefix(name_end + 1);
-  constexpr int start_field = 22, first_field = 3;
-  for (int field = first_field; field <= start_field; field++) {
-    const std::size_t begin = stat.find_first_not_of(' ');
-    if (begin == std::string_view::npos) {
-      return std::nullopt;
-    }
-    const std::size_t end = std::min(stat.find(' ', begin), stat.size());
-    if (field == start_field) {
-      return parse_number<std::uint64_t>(stat.substr(begin, end - begin));
-    }
-    stat.remove_prefix(end);
-  }
-  return std::nullopt;
+  constexpr int start_field = 22;
+  return parse_stat_field<std::uint64_t>(stat, start_field);
 }
 
-std::optional<std::string> parse_cgroup_file(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (!line.starts_with("0::")) {
-      continue;
-    }
-    line.remove_prefix(3);
-    constexpr std::string_view deleted = " (deleted)";
-    if (line.ends_with(deleted)) {
-      line.remove_suffix(deleted.size());
-    }
-    return std::string(line);
-  }
-  return std::nullopt;
+std::optional<std::uint32_t> parse_parent_pid(std::string_view stat) {
+  constexpr int parent_field = 4;
+  return parse_stat_field<std::uint32_t>(stat, parent_field);
 }
 
 std::optional<std::uint32_t> parse_inner_pid(std::string_view status) {

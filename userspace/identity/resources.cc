@@ -395,7 +395,10 @@ std::optional<ResourceReading> ResourceReader::read(const CgroupTree& cgroups, s
   }
   ResourceReading reading;
   reading.cpu = parse_cpu_stat(read_file(fd.get(), "cpu.stat"));
-  if (reading.cpu && reading.cpu->throttling) {
+  if (!reading.cpu) {  // every cgroup of v2 has one: this is cgroup v1
+    return std::nullopt;
+  }
+  if (reading.cpu->throttling) {
     reading.limits.cpu_millionths = parse_cpu_max(read_file(fd.get(), "cpu.max"));
   }
   reading.cpu_pressure = parse_pressure(read_file(fd.get(), "cpu.pressure"));

@@ -118,7 +118,7 @@ class ResourceReader {
 
   void begin_round();
 
-  // Empty if the cgroup is gone. Its network is not read.
+  // Empty if the cgroup is gone, or one of v1. Its network is not read.
   std::optional<ResourceReading> read(const CgroupTree& cgroups, std::uint64_t cgroup_id);
 
   // The whole machine: use of the processors and of devices from the root cgroup, pressure and memory from

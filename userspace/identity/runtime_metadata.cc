@@ -151,6 +151,23 @@ Words nested_words(const Words& words, std::string_view key) {
   return document ? words_of(&*document) : Words{};
 }
 
+// By controller; the default hierarchy has no name. Those that may be followed have the same path.
+std::string runc_cgroup(const Value* paths) {
+  struct Place {
+    const char* controller;
+    std::string_view mount;
+  };
+  for (const Place& place :
+       {Place{"", "/sys/fs/cgroup/unified/"}, Place{"", "/sys/fs/cgroup/"},
+        Place{"pids", "/sys/fs/cgroup/pids/"}, Place{"memory", "/sys/fs/cgroup/memory/"}}) {
+    const std::string_view path = text_of(member(paths, place.controller));
+    if (path.starts_with(place.mount)) {
+      return std::string(path.substr(place.mount.size() - 1));
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 Result<RuntimeRecord> parse_docker_config(std::string_view text, const LabelKeys& keys) {
@@ -214,14 +231,7 @@ Result<RuntimeRecord> parse_runc_state(std::string_view text, const LabelKeys& k
     record.metadata.container = shortened(text_of(member(&*document, "id")), longest_name);
   }
   take_labels(annotations, keys, record.metadata);
-  // By controller; the default hierarchy has no name.
-  std::string_view path = text_of(member(member(&*document, "cgroup_paths"), ""));
-  for (const std::string_view mount : {"/sys/fs/cgroup/unified/", "/sys/fs/cgroup/"}) {
-    if (path.starts_with(mount)) {
-      record.cgroup = path.substr(mount.size() - 1);
-      break;
-    }
-  }
+  record.cgroup = runc_cgroup(member(&*document, "cgroup_paths"));
   return record;
 }
 

@@ -59,8 +59,9 @@ bool is_host_software(const Unit& unit) {
   return false;
 }
 
-UnitRegistry::Reader UnitRegistry::proc_reader(const std::string& proc_root) {
-  return {.vm = [proc_root](std::uint32_t pid) { return read_vm(pid, proc_root); },
+UnitRegistry::Reader UnitRegistry::proc_reader(const std::string& proc_root,
+                                               kernel::CgroupController controller) {
+  return {.vm = [=](std::uint32_t pid) { return read_vm(pid, proc_root, controller); },
           .namespaces = [proc_root](std::uint32_t pid) { return read_namespaces(pid, proc_root); },
           .has_member =
               [proc_root](const CgroupTree& cgroups, std::uint64_t cgroup_id, std::uint32_t mnt) {
@@ -88,6 +89,10 @@ std::vector<Unit> UnitRegistry::prepare(const event::Record& record) {
     need(attached->to_cgroup_id);
   } else if (const auto* change_of_task = std::get_if<event::ContextSwitch>(&record.payload)) {
     need(change_of_task->next_cgroup_id);
+  } else if (const auto* access = std::get_if<event::Access>(&record.payload)) {
+    need(access->home_cgroup_id);
+    need(access->target_cgroup_id);
+    need(access->target_in_cgroup_id);
   } else if (const auto* made = std::get_if<event::CgroupMade>(&record.payload)) {
     need(made->parent_id);
   }
@@ -109,8 +114,8 @@ std::vector<Unit> UnitRegistry::rescan() {
   }
   std::vector<Unit> changes;
   for (const std::uint64_t id : scanned->added) {
-    if (const Unit* unit = make_unit(id); unit != nullptr && is_reported(*unit)) {
-      changes.push_back(*unit);
+    if (const Unit* unit = make_unit(id)) {
+      append(changes, report(*unit));
     }
   }
   for (const std::uint64_t id : scanned->removed) {
@@ -128,7 +133,19 @@ std::vector<Unit> UnitRegistry::on(const event::Meta&, const event::CgroupMade& 
     return {};
   }
   const Unit* unit = make_unit(made.id);
-  return unit != nullptr && is_reported(*unit) ? std::vector<Unit>{*unit} : std::vector<Unit>{};
+  return unit != nullptr ? report(*unit) : std::vector<Unit>{};
+}
+
+// A service begins in the host's namespaces.
+std::vector<Unit> UnitRegistry::report(const Unit& unit) const {
+  if (!is_reported(unit)) {
+    return {};
+  }
+  Unit copy = unit;
+  if (copy.ref.kind == UnitKind::service && copy.namespaces == NamespaceSet{}) {
+    copy.namespaces = host_.namespaces;
+  }
+  return {std::move(copy)};
 }
 
 std::vector<Unit> UnitRegistry::on(const event::Meta&, const event::CgroupRemoved& removed) {
@@ -183,7 +200,7 @@ std::vector<Unit> UnitRegistry::stop(std::uint64_t cgroup_id) {
   }
   found->second.state = UnitState::stopped;
   namespaces_.forget(cgroup_id);
-  return is_reported(found->second) ? std::vector<Unit>{found->second} : std::vector<Unit>{};
+  return report(found->second);
 }
 
 void UnitRegistry::hold(const Unit& unit) {
@@ -200,7 +217,7 @@ std::vector<Unit> UnitRegistry::start(Unit& unit, UnitState state, const Namespa
   unit.state = state;
   unit.namespaces = namespaces;
   hold(unit);
-  std::vector<Unit> changes{unit};
+  std::vector<Unit> changes = report(unit);
   Unit* around = innermost(cgroups_.parent_of(unit.cgroup_id));
   if (around != nullptr && around->ref.kind == UnitKind::pod && around->state == UnitState::created) {
     around->state = state;
@@ -266,6 +283,9 @@ std::vector<Unit> UnitRegistry::on(const event::Meta& meta, const event::Exec& e
       mnt != host_.namespaces[NamespaceType::mnt]) {
     unit->namespaces = exec.namespaces;  // PrivateTmp= and the like
     hold(*unit);
+    Unit update = *unit;
+    update.state = UnitState::updated;
+    return {std::move(update)};
   }
   return {};
 }

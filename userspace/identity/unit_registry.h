@@ -43,7 +43,8 @@ class UnitRegistry {
     // Whether a process in that very cgroup has this mount namespace.
     std::function<bool(const CgroupTree& cgroups, std::uint64_t cgroup_id, std::uint32_t mnt)> has_member;
   };
-  static Reader proc_reader(const std::string& proc_root = default_proc_root);
+  static Reader proc_reader(const std::string& proc_root = default_proc_root,
+                            kernel::CgroupController controller = kernel::CgroupController::unified);
 
   UnitRegistry(CgroupTree cgroups, const event::NamespaceSet& host_namespaces, Reader reader);
 
@@ -123,11 +124,13 @@ class UnitRegistry {
   std::vector<Unit> on(const event::Meta& meta, const event::CgroupAttached& attached);
   std::vector<Unit> on(const event::Meta&, const event::VmExit&) { return {}; }
   std::vector<Unit> on(const event::Meta&, const event::ContextSwitch&) { return {}; }
+  std::vector<Unit> on(const event::Meta&, const event::Access&) { return {}; }
 
   std::vector<Unit> rescan();
   Unit* make_unit(std::uint64_t cgroup_id);
   const Unit* innermost(std::uint64_t cgroup_id) const;
   Unit* innermost(std::uint64_t cgroup_id);
+  std::vector<Unit> report(const Unit& unit) const;
   std::vector<Unit> stop(std::uint64_t cgroup_id);
   std::vector<Unit> start(Unit& unit, UnitState state, const event::NamespaceSet& namespaces);
   void hold(const Unit& unit);

@@ -207,7 +207,7 @@ Vm identify_vm(const VmmProcess& process) {
             .cgroup_path = process.cgroup_path};
 }
 
-Vm read_vm(std::uint32_t pid, const std::string& proc_root) {
+Vm read_vm(std::uint32_t pid, const std::string& proc_root, kernel::CgroupController controller) {
   const auto file = [&](std::string_view name) {
     auto text = read_small_file(fmt::format("{}/{}/{}", proc_root, pid, name));
     return text ? *std::move(text) : std::string();
@@ -223,7 +223,7 @@ Vm read_vm(std::uint32_t pid, const std::string& proc_root) {
                       .inner_pid = parse_inner_pid(file("status")).value_or(0),
                       .exe = std::string(exe),
                       .argv = read_command_line(pid, proc_root),
-                      .cgroup_path = parse_cgroup_file(file("cgroup")).value_or("")});
+                      .cgroup_path = read_cgroup_path(pid, proc_root, controller).value_or("")});
 }
 
 }  // namespace isoscope::identity

@@ -28,6 +28,7 @@ Vm identify_vm(const VmmProcess& process);
 std::string name_by_pid(std::uint32_t pid);
 
 // The same of a running process; of one that is gone, a VM called `pid:NNN` with the VMM `unknown`.
-Vm read_vm(std::uint32_t pid, const std::string& proc_root = default_proc_root);
+Vm read_vm(std::uint32_t pid, const std::string& proc_root = default_proc_root,
+           kernel::CgroupController controller = kernel::CgroupController::unified);
 
 }  // namespace isoscope::identity

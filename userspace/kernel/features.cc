@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <string_view>
+#include <utility>
+
 namespace isoscope::kernel {
 
 namespace {
@@ -59,6 +62,48 @@ Capability exit_split(const KvmFeatures& kvm) {
   }
   return {name, Availability::on,
           "kvm_userspace_exit to KVM_RUN (fentry), kvm_vcpu_wakeup, sched_switch and sched_wakeup"};
+}
+
+Capability access_across_units(const AccessHooks& hooks) {
+  const std::string name = "access across units";
+  const std::pair<bool, const char*> all[] = {{hooks.ptrace, "ptrace and /proc/PID"},
+                                              {hooks.unix_connect, "unix sockets"},
+                                              {hooks.file_receive, "files handed over"},
+                                              {hooks.release_agent, "release_agent"},
+                                              {hooks.core_pattern, "core_pattern"},
+                                              {hooks.usermode_helper, "usermode helpers"},
+                                              {hooks.module_load, "modules"},
+                                              {hooks.bpf, "bpf(2)"}};
+  std::vector<std::string_view> missing;
+  for (const auto& [there, what] : all) {
+    if (!there) {
+      missing.emplace_back(what);
+    }
+  }
+  if (missing.empty()) {
+    return {name, Availability::on,
+            "signals and folders left open, and by fentry ptrace, sockets, files, helpers"};
+  }
+  return {
+      name, Availability::degraded,
+      fmt::format("signals and folders left open are seen; without hooks for {}", fmt::join(missing, ", "))};
+}
+
+Capability units_by_cgroup(const Features& features) {
+  const std::string name = "units by cgroup";
+  if (!features.cgroups) {
+    return {name, Availability::degraded,
+            "neither cgroup v2 nor the v1 hierarchy of pids or memory is mounted: every task counts as the "
+            "host's"};
+  }
+  if (features.cgroups->controller == CgroupController::unified) {
+    return {name, Availability::on, "cgroup v2"};
+  }
+  return {name, Availability::degraded,
+          fmt::format("cgroup v1, by the {} hierarchy at {}: v2 does not have these controllers here. What "
+                      "units use (unit_resources) is read from v2 alone; boot with "
+                      "systemd.unified_cgroup_hierarchy=1 for it",
+                      to_string(features.cgroups->controller), features.cgroups->mount.point)};
 }
 
 Capability namespace_events(const Features& features) {
@@ -152,12 +197,10 @@ std::vector<Capability> explain(const Features& features) {
           ? Capability{"cgroup life cycle", Availability::on, "tp_btf/cgroup_mkdir, rmdir, attach_task"}
           : Capability{"cgroup life cycle", Availability::off,
                        "the kernel has no cgroup tracepoints: units are found at start only"});
-  lines.push_back(features.cgroup2
-                      ? Capability{"units by cgroup", Availability::on, "cgroup v2"}
-                      : Capability{"units by cgroup", Availability::degraded,
-                                   "no cgroup v2 hierarchy is mounted: every task counts as the host's"});
+  lines.push_back(units_by_cgroup(features));
   lines.push_back(namespace_events(features));
   lines.push_back({"namespace changes by state", Availability::on, "checked at every switch, exec and exit"});
+  lines.push_back(access_across_units(features.access));
   return lines;
 }
 

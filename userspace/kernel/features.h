@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "kernel/cgroup_hierarchy.h"
 
 namespace isoscope::kernel {
 
@@ -25,6 +26,18 @@ struct KvmHooks {
   bool vcpu_wakeup = false;
   bool nested_vmexit = false;
   bool run_start = false;  // fentry on kvm_arch_vcpu_ioctl_run
+};
+
+// What sees access across units; each may be missing. Signals are seen on every kernel.
+struct AccessHooks {
+  bool ptrace = false;  // fexit on security_ptrace_access_check
+  bool unix_connect = false;
+  bool file_receive = false;
+  bool release_agent = false;
+  bool core_pattern = false;
+  bool usermode_helper = false;
+  bool module_load = false;
+  bool bpf = false;
 };
 
 enum class KvmVendor { none, svm, vmx, other };
@@ -58,8 +71,9 @@ struct Features {
   bool rdonly_cast = false;  // the programs may read kernel memory by plain loads (6.2)
   bool fentry_switch_task_namespaces = false;
   bool fentry_perf_event_namespaces = false;
+  AccessHooks access;
   bool tracefs = false;
-  bool cgroup2 = false;
+  std::optional<CgroupHierarchy> cgroups;  // the hierarchy to follow; none is mounted: nothing
   KvmFeatures kvm;
 
   // Both hooks of the event path: a change found by state alone can then be called tampering.

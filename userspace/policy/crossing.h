@@ -26,7 +26,7 @@ namespace isoscope::policy {
 //   nobody's that is known                    nest                           host
 //
 // The crossing's direction is the worst of them: escape, lateral, leave_cgroup, nest, own, enter, host.
-// process.exe is left empty: this room reads nothing.
+// process.exe and ancestry are left empty: this room reads nothing.
 std::optional<Crossing> resolve(const event::Record& record, const identity::UnitRegistry& units);
 
 // 0 is the worst.

@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-#include <vector>
+#include <string_view>
 
-#include "identity/unit.h"
-#include "policy/violation.h"
+#include "policy/policy.h"
 
 namespace isoscope::policy {
 
-// Which crossings a rule denies: of these directions, by units of these kinds. An empty list matches all.
-struct Rule {
-  std::string name;
-  std::vector<Direction> directions;
-  std::vector<identity::UnitKind> from_kinds;
-  Severity severity = Severity::critical;
-};
-
-// The first rule that matches decides.
-struct Policy {
-  std::string name;
-  std::vector<Rule> rules;
-};
-
-// `no-escape`: no container or pod reaches the host or another unit, or leaves its cgroup.
+// The built-in policy, packaging/policies/default.yaml, as the build found it.
+std::string_view default_policy_text();
 const Policy& default_policy();
-
-// What policies say of a crossing: at most one violation per policy.
-std::vector<Violation> judge(const Crossing& crossing, const std::vector<Policy>& policies);
-std::vector<Violation> judge(const Crossing& crossing);  // by the default policy
 
 }  // namespace isoscope::policy

@@ -37,4 +37,16 @@ const char* to_string(Severity severity) {
   return "?";
 }
 
+const char* to_string(Effect effect) {
+  switch (effect) {
+    case Effect::allow:
+      return "allow";
+    case Effect::audit:
+      return "audit";
+    case Effect::deny:
+      return "deny";
+  }
+  return "?";
+}
+
 }  // namespace isoscope::policy

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "event/record.h"
+#include "identity/ancestry.h"
 #include "identity/unit.h"
 
 namespace isoscope::policy {
@@ -43,28 +46,67 @@ struct Process {
   std::uint64_t cap_effective = 0;
 };
 
-struct Crossing {
+// What crossings and accesses have in common.
+struct Incident {
   std::uint64_t ts_mono_ns = 0;
   Process process;
-  identity::UnitRef from;  // the unit the task belongs to
-  identity::UnitRef to;  // the owner of the first namespace that makes up the direction, or the cgroup's unit
-  Direction direction = Direction::host;  // the worst of the moves': escape, lateral, leave_cgroup, nest, ...
+  identity::Ancestry ancestry;  // of the process; empty where nobody asked, or nothing was left to read
+  identity::UnitRef from;       // the unit the task belongs to
+  identity::UnitRef to;         // whose it went for
+  Direction direction = Direction::host;
+};
+
+// A task came into other namespaces, or out of its container's cgroup. Its direction is the worst of the
+// moves': escape, lateral, leave_cgroup, nest, ...; `to` is the owner of the first namespace that makes it
+// up, or the cgroup's unit.
+struct Crossing : Incident {
   event::Mechanism mechanism = event::Mechanism::unknown;
   event::SeenAt seen_at = event::SeenAt::commit;
   std::vector<NamespaceMove> moves;  // empty for cgroup moves
   std::string to_cgroup;             // path, for cgroup moves
 };
 
+// A task of a unit reached out of it: its direction is escape or lateral. Refused, it is an attempt.
+struct Access : Incident {
+  event::AccessKind kind = event::AccessKind::ptrace;
+  std::uint32_t detail = 0;      // see event::Access
+  std::uint32_t error = 0;       // errno; 0: it was not refused by a security module
+  std::string path;              // of what it is about, where that has one
+  std::uint32_t target_pid = 0;  // 0: it is not about a process
+};
+
+using Event = std::variant<Crossing, Access>;
+
 enum class Severity { low, medium, high, critical };
 const char* to_string(Severity severity);
 
+// What becomes of an event; the later is the stricter.
+enum class Effect { allow, audit, deny };
+const char* to_string(Effect effect);
+
+// What became of a policy's `enforce: true`.
+struct Enforcement {
+  bool sent = false;  // SIGKILL, to the process
+  std::string why_not;
+};
+
+// What a rule makes known: a violation where it denies, a mere record where it audits.
 struct Violation {
   std::string policy;
   std::string rule;
+  Effect effect = Effect::deny;
   Severity severity = Severity::critical;
   std::string message;
-  std::string id;  // stable across restarts: same policy, rule, unit and process give the same id
-  Crossing crossing;
+  bool has_own_message = false;  // the rule's, not the standard sentence
+  std::string id;        // stable across restarts: same policy, rule, unit and process give the same id
+  bool enforce = false;  // its policy wants the process killed
+  std::optional<Enforcement> enforcement;
+  std::uint64_t suppressed = 0;  // like it, and not reported since the last one that was
+  Event event;
+
+  const Incident& incident() const {
+    return std::visit([](const auto& one) -> const Incident& { return one; }, event);
+  }
 };
 
 }  // namespace isoscope::policy

@@ -121,6 +121,21 @@ bool fentry_works(const btf* types, const char* function) {
   return static_cast<bool>(UniqueFd(bpf_raw_tracepoint_open(nullptr, fd.get())));
 }
 
+// That these functions can be hooked is taken from the two that were tried: none of them is special.
+kernel::AccessHooks access_hooks(const btf* types, bool fentry) {
+  const auto has = [&](const char* function) {
+    return fentry && btf__find_by_name_kind(types, function, BTF_KIND_FUNC) > 0;
+  };
+  return {.ptrace = has("security_ptrace_access_check"),
+          .unix_connect = has("security_unix_stream_connect"),
+          .file_receive = has("security_file_receive"),
+          .release_agent = has("cgroup_release_agent_write"),
+          .core_pattern = has("proc_dostring_coredump"),
+          .usermode_helper = has("call_usermodehelper_exec"),
+          .module_load = tracepoint_arguments(types, "module_load") > 0,
+          .bpf = has("security_bpf")};
+}
+
 void discover_types(kernel::Features& features) {
   const Btf types(btf__load_vmlinux_btf());
   if (!types) {
@@ -141,16 +156,7 @@ void discover_types(kernel::Features& features) {
     features.fentry_switch_task_namespaces = fentry_works(types.get(), "switch_task_namespaces");
     features.fentry_perf_event_namespaces = fentry_works(types.get(), "perf_event_namespaces");
   }
-}
-
-bool cgroup2_mounted() {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line; std::getline(mounts, line);) {
-    if (line.find(" - cgroup2 ") != std::string::npos) {
-      return true;
-    }
-  }
-  return false;
+  features.access = access_hooks(types.get(), features.legal_paths());
 }
 
 std::string tracefs_root() {
@@ -173,6 +179,13 @@ constexpr std::array vendors{Vendor{"kvm_amd", "vcpu_svm", kernel::KvmVendor::sv
                              Vendor{"kvm_pvm", "vcpu_pvm", kernel::KvmVendor::other}};
 
 }  // namespace
+
+std::optional<kernel::CgroupHierarchy> discover_cgroups() {
+  const std::string mountinfo = read_file("/proc/self/mountinfo");
+  const auto unified = kernel::find_cgroup_mount(mountinfo, kernel::CgroupController::unified);
+  const std::string controllers = unified ? read_file(unified->point + "/cgroup.controllers") : "";
+  return kernel::choose_hierarchy(mountinfo, controllers, read_file("/proc/self/cgroup"));
+}
 
 kernel::KvmFeatures discover_kvm() {
   kernel::KvmFeatures kvm;
@@ -246,7 +259,7 @@ kernel::Features discover() {
     discover_types(features);
   }
   features.tracefs = !tracefs_root().empty();
-  features.cgroup2 = cgroup2_mounted();
+  features.cgroups = discover_cgroups();
   features.kvm = discover_kvm();
   features.kvm.hooks = discover_kvm_hooks(features.kvm, features.legal_paths());
   return features;

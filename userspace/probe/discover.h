@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "kernel/features.h"
@@ -11,6 +12,9 @@ namespace isoscope::probe {
 // Asks this kernel what it offers. Loads two empty programs to learn whether fentry works, so it needs the
 // capabilities that tracing needs; without them it finds what can be found and says which are missing.
 kernel::Features discover();
+
+// The hierarchy of cgroups alone, from /proc: nothing is loaded. Empty: none is mounted.
+std::optional<kernel::CgroupHierarchy> discover_cgroups();
 
 // KVM alone, from sysfs and tracefs: cheap enough to ask many times a second.
 kernel::KvmFeatures discover_kvm();

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "abi/event.h"
 #include "abi/histogram.h"
 #include "base/result.h"
 #include "kernel/features.h"
@@ -24,7 +25,8 @@ struct Options {
   std::uint32_t accounts = 3072;
   std::uint32_t data_ring_bytes = 65536;  // a power of two, at least a page
   std::uint32_t security_ring_bytes = 1U << 20;
-  isoscope_hist_tables histogram{};  // how the programs find a bucket; must be the reader's own tables
+  isoscope_ns_set host_namespaces{};  // access by tasks that have mnt, pid and user of these is not told
+  isoscope_hist_tables histogram{};   // how the programs find a bucket; must be the reader's own tables
 };
 
 enum class Ring { security, data };

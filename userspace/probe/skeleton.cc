@@ -14,6 +14,22 @@ namespace isoscope::probe {
 using base::Error;
 using base::ErrorKind;
 
+namespace {
+
+std::uint8_t number_of(kernel::CgroupController controller) {
+  switch (controller) {
+    case kernel::CgroupController::unified:
+      return ISOSCOPE_CGROUP_UNIFIED;
+    case kernel::CgroupController::pids:
+      return ISOSCOPE_CGROUP_PIDS;
+    case kernel::CgroupController::memory:
+      return ISOSCOPE_CGROUP_MEMORY;
+  }
+  return ISOSCOPE_CGROUP_UNIFIED;
+}
+
+}  // namespace
+
 base::Result<Skeleton> open_skeleton(const kernel::Features& features, const Options& options) {
   Skeleton skeleton(isoscope_bpf__open());
   if (!skeleton) {
@@ -31,6 +47,11 @@ base::Result<Skeleton> open_skeleton(const kernel::Features& features, const Opt
   knobs.stream_switches = options.stream_switches;
   knobs.legal_paths_watched = features.legal_paths();
   knobs.has_cast = features.rdonly_cast;
+  if (features.cgroups) {
+    knobs.cgroup_controller = number_of(features.cgroups->controller);
+    knobs.cgroup_hierarchy_id = features.cgroups->id;
+  }
+  knobs.host_namespaces = options.host_namespaces;
   std::memcpy(&skeleton->rodata->hist_tables, &options.histogram, sizeof(options.histogram));
   return skeleton;
 }

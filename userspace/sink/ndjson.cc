@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "event/reason.h"
+#include "sink/ndjson_policy.h"
 #include "sink/ndjson_resources.h"
 #include "sink/text.h"
 
@@ -38,13 +39,6 @@ const char* action_name(CgroupReport::Action action) {
       return "attached";
   }
   return "?";
-}
-
-void add_unit_ref(Json& json, std::string_view name, const identity::UnitRef& unit) {
-  JsonObject object(json, name);
-  object.text("kind", identity::to_string(unit.kind));
-  object.text("id", unit.id);
-  object.text("name", unit.name);
 }
 
 void add_cgroup(Json& json, std::uint64_t id, std::string_view path) {
@@ -198,50 +192,6 @@ void add_reason(JsonObject& object, event::Isa isa, std::uint32_t reason, bool o
   }
 }
 
-void add_process(Json& json, const policy::Process& process) {
-  JsonObject object(json, "process");
-  object.number("pid", process.pid);
-  object.number("tid", process.tid);
-  object.number("parent_pid", process.parent_pid);
-  object.number("uid", process.uid);
-  object.text("comm", process.comm);
-  object.text("exe", process.exe);
-  object.id("start_boot_ns", process.start_boot_ns);
-  object.text("cap_effective", fmt::format("{:016x}", process.cap_effective));  // as in /proc/PID/status
-}
-
-void add_move(Json& json, const policy::NamespaceMove& move) {
-  JsonObject object(json);
-  object.text("type", event::to_string(move.type));
-  object.number("from", move.from);
-  object.number("to", move.to);
-  object.text("direction", policy::to_string(move.direction));
-  object.boolean("new", move.to_is_new);
-  if (!move.to_is_new) {
-    add_unit_ref(json, "owner", move.to_owner);
-  }
-}
-
-void add_crossing(Json& json, JsonObject& object, const policy::Crossing& crossing) {
-  object.text("direction", policy::to_string(crossing.direction));
-  object.text("mechanism", event::to_string(crossing.mechanism));
-  object.text("seen_at", event::to_string(crossing.seen_at));
-  add_process(json, crossing.process);
-  {
-    JsonObject to(json, "to");
-    add_unit_ref(json, "unit", crossing.to);
-    if (!crossing.to_cgroup.empty()) {
-      to.text("cgroup", crossing.to_cgroup);
-    }
-  }
-  object.key("namespaces");
-  json.writer.StartArray();
-  for (const policy::NamespaceMove& move : crossing.moves) {
-    add_move(json, move);
-  }
-  json.writer.EndArray();
-}
-
 void add_classes(Json& json, const aggregate::Ledger& ledger) {
   JsonObject classes(json, "classes");
   for (const aggregate::ClassLedger& row : ledger.classes) {
@@ -287,6 +237,7 @@ void NdjsonSink::format(const Report& report) {
 }
 
 void NdjsonSink::format_summary(const aggregate::Snapshot& summary) {
+  add_violations(summary);
   add_ledger(summary, true);
 }
 
@@ -415,39 +366,24 @@ void NdjsonSink::add(const CgroupReport& report) {
 }
 
 void NdjsonSink::add(const policy::Crossing& crossing) {
-  line("crossing", crossing.ts_mono_ns, [&](JsonObject& object) {
-    add_unit_ref(json_, "unit", crossing.from);
-    add_crossing(json_, object, crossing);
-  });
+  line("crossing", crossing.ts_mono_ns, [&](JsonObject& object) { add_event(json_, object, crossing); });
+}
+
+void NdjsonSink::add(const policy::Access& access) {
+  line(access.error == 0 ? "access" : "attempt", access.ts_mono_ns,
+       [&](JsonObject& object) { add_event(json_, object, access); });
 }
 
 void NdjsonSink::add(const policy::Violation& violation) {
-  const policy::Crossing& crossing = violation.crossing;
-  line("violation", crossing.ts_mono_ns, [&](JsonObject& object) {
-    object.text("id", violation.id);
-    {
-      JsonObject rule(json_, "policy");
-      rule.text("name", violation.policy);
-      rule.text("rule", violation.rule);
-      rule.text("effect", "deny");
-      rule.text("severity", policy::to_string(violation.severity));
-    }
-    add_unit_ref(json_, "unit", crossing.from);
-    object.key("resource");
-    json_.writer.StartArray();
-    for (const policy::NamespaceMove& move : crossing.moves) {
-      write_text(json_, fmt::format("namespace/{}", event::to_string(move.type)));
-    }
-    if (!crossing.to_cgroup.empty()) {
-      write_text(json_, "cgroup");
-    }
-    json_.writer.EndArray();
-    object.text("action", event::to_string(crossing.mechanism));
-    object.text("message", violation.message);
-    object.number("suppressed", 0);  // nothing is folded yet
-    JsonObject inner(json_, "crossing");
-    add_unit_ref(json_, "unit", crossing.from);
-    add_crossing(json_, inner, crossing);
+  const char* type = violation.effect == policy::Effect::deny ? "violation" : "audit";
+  line(type, violation.incident().ts_mono_ns,
+       [&](JsonObject& object) { add_violation(json_, object, violation); });
+}
+
+void NdjsonSink::add_violations(const aggregate::Snapshot& summary) {
+  line("violations", summary.end_mono_ns, [&](JsonObject& object) {
+    object.boolean("final", true);
+    add_report(json_, object, violations(), [this](std::uint64_t mono_ns) { return wall_ns(mono_ns); });
   });
 }
 
@@ -476,6 +412,7 @@ void NdjsonSink::add_ledger(const aggregate::Snapshot& window, bool final_one) {
     object.number("unmatched_entries", ledger.unmatched_entries);
     object.number("unknown_reasons", ledger.unknown_reasons);
     object.number("namespace_checks", ledger.namespace_checks);
+    object.number("accesses_folded", ledger.accesses_folded);
     object.number("task_slot_collisions", ledger.task_collisions);
     object.number("write_errors", ledger.write_errors);
     JsonObject own(json_, "own");

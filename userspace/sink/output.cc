@@ -32,9 +32,15 @@ Error cannot_write(const std::string& path, int error_number) {
   return {base::ErrorKind::failure, fmt::format("cannot write {}: {}", name, base::errno_text(error_number))};
 }
 
+// The descriptor that a path stands for; -1: it is a file. /dev/stderr as a file could not be opened where it
+// is a socket, as below systemd, and would begin anew at the start of a file that others write to.
+int standard_descriptor(const std::string& path) {
+  return path == "-" ? STDOUT_FILENO : path == "/dev/stderr" ? STDERR_FILENO : -1;
+}
+
 Result<UniqueFd> open_path(const std::string& path) {
-  if (path == "-") {
-    UniqueFd fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
+  if (const int standard = standard_descriptor(path); standard >= 0) {
+    UniqueFd fd(::fcntl(standard, F_DUPFD_CLOEXEC, 0));
     if (!fd) {
       return cannot_write(path, errno);
     }
@@ -68,7 +74,7 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
 }
 
 Result<Ok> OutputFile::reopen() {
-  if (path_ == "-") {
+  if (standard_descriptor(path_) >= 0) {
     return Ok{};
   }
   Result<UniqueFd> fd = open_path(path_);

@@ -16,15 +16,15 @@ namespace isoscope::sink {
 // The process must ignore SIGPIPE.
 class OutputFile {
  public:
-  // `-` is standard output. The file is made with mode 0640 (less the umask) where it is missing. Error:
-  // failure, with path and reason, if it cannot be written.
+  // `-` is standard output, /dev/stderr standard error. The file is made with mode 0640 (less the umask)
+  // where it is missing. Error: failure, with path and reason, if it cannot be written.
   static base::Result<OutputFile> create(const std::string& path);
 
   OutputFile(OutputFile&&) = default;
   OutputFile& operator=(OutputFile&&) = default;
 
-  // Opens the path anew, for who has moved the old file away; standard output stays as it is. After an error
-  // the old file stays in use.
+  // Opens the path anew, for who has moved the old file away; standard output and error stay as they are.
+  // After an error the old file stays in use.
   base::Result<base::Ok> reopen();
 
   // Writes whole lines. What stands half-written after an error is ended before the next line begins.

@@ -22,6 +22,9 @@ bool use_color(config::ColorMode mode, const OutputFile& output) {
 }  // namespace
 
 void Sink::take(const Report& report) {
+  if (const auto* violation = std::get_if<policy::Violation>(&report)) {
+    violations_.add(*violation);
+  }
   format(report);
   if (!may_wait(report) || text_.size() >= enough_to_write) {
     flush();

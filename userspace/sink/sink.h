@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "policy/violation_report.h"
 #include "sink/output.h"
 #include "sink/report.h"
 
@@ -48,11 +49,14 @@ class Sink {
 
   std::string& text() { return text_; }
   std::uint64_t wall_ns(std::uint64_t mono_ns) const { return clock_.wall_ns(mono_ns); }
+  // Of all that was taken.
+  const policy::ViolationReport& violations() const { return violations_; }
 
  private:
   OutputFile output_;
   const base::WallClock& clock_;
   std::string text_;
+  policy::ViolationReport violations_;
 };
 
 // `clock` is borrowed for the life of the sink. No format: table on a terminal, ndjson elsewhere.

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "base/text.h"
 #include "event/reason.h"
+#include "policy/facts.h"
 #include "sink/text.h"
 
 namespace isoscope::sink {
@@ -16,6 +18,8 @@ namespace {
 
 constexpr std::size_t name_width = 40;
 constexpr std::size_t path_width = 80;
+constexpr std::size_t message_width = 200;
+constexpr std::size_t ancestors_shown = 8;
 constexpr std::size_t id_width = 12;  // as container runtimes shorten theirs
 
 std::string name_of(std::string_view name, std::size_t width = name_width) {
@@ -50,6 +54,32 @@ std::string describe_move(const policy::Crossing& crossing) {
     text += fmt::format(" to cgroup {},", name_of(crossing.to_cgroup, path_width));
   }
   return text + fmt::format(" pid {} ({})", crossing.process.pid, name_of(crossing.process.comm));
+}
+
+// `container web -> host by signal 9: pid 77, by pid 123 (sh)`
+std::string describe_reach(const policy::Access& access) {
+  const policy::Facts facts = policy::facts_of(access);
+  std::string text =
+      fmt::format("{} -> {} by {}", unit_label(access.from), unit_label(access.to), facts.action);
+  if (access.kind == event::AccessKind::signal) {
+    text += fmt::format(" {}", access.detail);
+  }
+  const char* separator = ": ";
+  if (access.target_pid != 0) {
+    text += fmt::format("{}pid {}", std::exchange(separator, ", "), access.target_pid);
+  }
+  if (!access.path.empty()) {
+    text += fmt::format("{}{}", std::exchange(separator, ", "), name_of(access.path, path_width));
+  }
+  if (access.error != 0) {
+    text += fmt::format("{}refused with errno {}", std::exchange(separator, ", "), access.error);
+  }
+  return text + fmt::format("{}by pid {} ({})", separator, access.process.pid, name_of(access.process.comm));
+}
+
+std::string describe_event(const policy::Event& event) {
+  const auto* crossing = std::get_if<policy::Crossing>(&event);
+  return crossing != nullptr ? describe_move(*crossing) : describe_reach(std::get<policy::Access>(event));
 }
 
 }  // namespace
@@ -135,9 +165,39 @@ std::string describe(const policy::Crossing& crossing) {
   return fmt::format("crossing   {}: {}", policy::to_string(crossing.direction), describe_move(crossing));
 }
 
+std::string describe(const policy::Access& access) {
+  return fmt::format("{}     {}: {}", access.error == 0 ? "access " : "attempt",
+                     policy::to_string(access.direction), describe_reach(access));
+}
+
 std::string describe(const policy::Violation& violation) {
-  return fmt::format("{} {}/{}: {}", policy::to_string(violation.severity), name_of(violation.policy),
-                     name_of(violation.rule), describe_move(violation.crossing));
+  std::string text =
+      fmt::format("{} {}/{}: {}", policy::to_string(violation.severity), name_of(violation.policy),
+                  name_of(violation.rule), describe_event(violation.event));
+  if (violation.suppressed > 0) {
+    text += fmt::format(", suppressed {} like it", human_count(violation.suppressed));
+  }
+  if (violation.enforcement) {
+    text += violation.enforcement->sent ? ", killed"
+                                        : fmt::format(", not killed: {}", violation.enforcement->why_not);
+  }
+  if (violation.has_own_message) {
+    text += fmt::format(": {}", name_of(violation.message, message_width));
+  }
+  return text;
+}
+
+std::string describe(const identity::Ancestry& ancestry) {
+  const std::size_t shown = std::min(ancestry.chain.size(), ancestors_shown);
+  std::string text;
+  for (std::size_t i = shown; i-- > 0;) {
+    const identity::Ancestor& one = ancestry.chain[i];
+    const std::string_view exe = one.exe;
+    const std::string_view name = exe.substr(exe.rfind('/') + 1);
+    text += fmt::format("{}{}({})", text.empty() ? "" : " > ", name.empty() ? "?" : name_of(name), one.pid);
+  }
+  const bool is_whole = ancestry.complete && shown == ancestry.chain.size();
+  return text.empty() || is_whole ? text : "... > " + text;
 }
 
 }  // namespace isoscope::sink
