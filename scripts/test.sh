@@ -1,30 +1,32 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Sets up, builds, and runs every tier of tests: static, unit, bpf, vm; or that of Intel. Ends with
+# Sets up, builds, and runs every tier of tests: static, unit, fuzz, bpf, vm; or that of Intel. Ends with
 # `N passed, N failed, N skipped`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
     cat <<'TEXT'
-usage: scripts/test.sh [--quick] [TIER...]
+usage: scripts/test.sh [--quick|--all] [TIER...]
        scripts/test.sh --intel
 
-TIER: static, unit, bpf, vm (all of them). --quick leaves out clang-tidy, the sanitizers, and all of the vm tier but one
-scenario on one kernel. Logs go to build/test/. A skip names the feature of this machine that is missing; the vm tier brings
-its own machine and never skips.
+TIER: static, unit, fuzz, bpf, vm (all of them). --quick leaves out clang-tidy, the sanitizers, fuzz, and all of the vm
+tier but one scenario on one kernel. --all runs each scenario on every kernel, and not only those that hang on it most.
+fuzz feeds the reader of policies with malformed files for 60 s. Logs go to build/test/. A skip names the feature of this
+machine that is missing; the vm tier brings its own machine and never skips.
 
 --intel runs a tier of its own and nothing else: scenarios on an emulated Intel processor, at most 10 minutes.
 TEXT
 }
 
-quick=no intel=no
+quick=no all=no intel=no
 tiers=()
 for argument in "$@"; do
     case "$argument" in
     --quick) quick=yes ;;
+    --all) all=yes ;;
     --intel) intel=yes ;;
-    static | unit | bpf | vm) tiers+=("$argument") ;;
+    static | unit | fuzz | bpf | vm) tiers+=("$argument") ;;
     -h | --help)
         usage
         exit 0
@@ -35,22 +37,38 @@ for argument in "$@"; do
         ;;
     esac
 done
-if [ $intel = yes ] && { [ $quick = yes ] || [ ${#tiers[@]} -gt 0 ]; }; then
+if [ $intel = yes ] && { [ $quick = yes ] || [ $all = yes ] || [ ${#tiers[@]} -gt 0 ]; }; then
     echo "test.sh: --intel stands alone (see --help)" >&2
     exit 2
 fi
-[ ${#tiers[@]} -gt 0 ] || tiers=(static unit bpf vm)
+if [ $quick = yes ] && [ $all = yes ]; then
+    echo "test.sh: --quick and --all exclude each other" >&2
+    exit 2
+fi
+if [ ${#tiers[@]} -eq 0 ]; then
+    tiers=(static unit bpf vm)
+    [ $quick = yes ] || tiers+=(fuzz)
+fi
 
 readonly logs=$PWD/build/test
 # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
-readonly scenarios_two_cpus=(small_guest nested reasons split switches escape containers ends flood kvm_modules
-    sched runqlat)
+scenarios_6_1=(small_guest nested reasons switches escape access containers runqlat)
+scenarios_6_12=("${scenarios_6_1[@]}")
 readonly scenarios_one_cpu=(linux_guest)
-# Those that do not hang on the kernel, each on one of them: the labs run side by side.
-readonly scenarios_two_cpus_6_1=(lifetimes names)
-readonly scenarios_two_cpus_6_12=(many_cgroups resources)
-readonly scenarios_last=(bad_machines) # locks the machine down until it is off
-readonly scenarios_counted_6_12=(means) # time is counted instructions there
+# Those that hang on the kernel least, each on one of them: the labs run side by side.
+readonly less_bound_6_1=(split sched kvm_modules lifetimes names policies command counts silent)
+readonly less_bound_6_12=(flood ends resources matrix silent_system memory)
+scenarios_counted_6_1=(waits)
+readonly scenarios_counted_6_12=(means many_cgroups waits) # time is counted instructions there
+if [ $all = yes ]; then
+    scenarios_6_1+=("${less_bound_6_1[@]}" "${less_bound_6_12[@]}")
+    scenarios_6_12+=("${less_bound_6_1[@]}" "${less_bound_6_12[@]}")
+    scenarios_counted_6_1+=(many_cgroups)
+else
+    scenarios_6_1+=("${less_bound_6_1[@]}")
+    scenarios_6_12+=("${less_bound_6_12[@]}")
+fi
+readonly scenarios_last=(cgroup_v1 bad_machines) # take cgroup v2 away, and lock the machine down, until it is off
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
 passed=0 failed=0 skipped=0
 mkdir -p "$logs"
@@ -129,6 +147,17 @@ unit_tier() {
     [ $quick = yes ] || run_ctest asan unit
 }
 
+# From the corpus of the tree and all policies of the tests; what is new stays in build/fuzz/corpus.
+fuzz_policies() {
+    local corpus=build/fuzz/corpus
+    mkdir -p "$corpus"
+    build/fuzz/tests/fuzz/policy_fuzz -max_total_time=60 -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -dict=tests/fuzz/policy.dict -artifact_prefix=build/fuzz/ "$corpus" tests/data/fuzz/policy \
+        tests/data/policies/good tests/data/policies/bad
+}
+
+fuzz_tier() { check fuzz/policies fuzz_policies; }
+
 bpf_tier() { run_ctest release bpf; }
 
 # Runs the scenarios of one kind of machine in a lab of its own; what they say goes to a log.
@@ -140,7 +169,7 @@ in_lab() { # KERNEL MACHINE SCENARIO...
     counted) machine=(--cpus 1 --icount) ;;
     esac
     shift 2
-    scripts/lab.sh --kernel "$kernel" "${machine[@]}" --timeout 2400 --out "$out" -- tests/vm/run.sh "$@" \
+    scripts/lab.sh --kernel "$kernel" "${machine[@]}" --timeout 3600 --out "$out" -- tests/vm/run.sh "$@" \
         >"$log" 2>"$log.err" || status=$?
     echo "lab ended with $status" >>"$log.err"
 }
@@ -183,20 +212,23 @@ vm_tier() {
         scripts/lab.sh --kernel $kernel --prepare || true # the lab itself will say what is wrong
     done
     {
-        in_lab 6.1 two_cpus "${scenarios_two_cpus[@]}" "${scenarios_two_cpus_6_1[@]}" "${scenarios_last[@]}"
+        in_lab 6.1 two_cpus "${scenarios_6_1[@]}" "${scenarios_last[@]}"
         in_lab 6.1 one_cpu "${scenarios_one_cpu[@]}"
+        [ ${#scenarios_counted_6_1[@]} -eq 0 ] || in_lab 6.1 counted "${scenarios_counted_6_1[@]}"
     } &
     {
-        in_lab 6.12 two_cpus "${scenarios_two_cpus[@]}" "${scenarios_two_cpus_6_12[@]}" "${scenarios_last[@]}"
+        in_lab 6.12 two_cpus "${scenarios_6_12[@]}" "${scenarios_last[@]}"
         in_lab 6.12 one_cpu "${scenarios_one_cpu[@]}"
         in_lab 6.12 counted "${scenarios_counted_6_12[@]}"
     } &
     wait
-    report_scenarios vm/6.1 "$logs/vm-6.1-two_cpus.log" "${scenarios_two_cpus[@]}" "${scenarios_two_cpus_6_1[@]}" "${scenarios_last[@]}"
-    report_scenarios vm/6.12 "$logs/vm-6.12-two_cpus.log" "${scenarios_two_cpus[@]}" "${scenarios_two_cpus_6_12[@]}" "${scenarios_last[@]}"
+    report_scenarios vm/6.1 "$logs/vm-6.1-two_cpus.log" "${scenarios_6_1[@]}" "${scenarios_last[@]}"
+    report_scenarios vm/6.12 "$logs/vm-6.12-two_cpus.log" "${scenarios_6_12[@]}" "${scenarios_last[@]}"
     for kernel in 6.1 6.12; do
         report_scenarios vm/$kernel "$logs/vm-$kernel-one_cpu.log" "${scenarios_one_cpu[@]}"
     done
+    [ ${#scenarios_counted_6_1[@]} -eq 0 ] ||
+        report_scenarios vm/6.1 "$logs/vm-6.1-counted.log" "${scenarios_counted_6_1[@]}"
     report_scenarios vm/6.12 "$logs/vm-6.12-counted.log" "${scenarios_counted_6_12[@]}"
 }
 
@@ -216,7 +248,8 @@ else
     scripts/setup.sh
     scripts/build.sh release
     [ $quick = yes ] || ! wants unit || scripts/build.sh asan
-    for tier in static unit bpf vm; do
+    ! wants fuzz || scripts/build.sh fuzz
+    for tier in static unit fuzz bpf vm; do
         ! wants $tier || "${tier}_tier"
     done
 fi

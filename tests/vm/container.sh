@@ -18,6 +18,8 @@ RUNTIME is runc or crun. A bundle's root file system is a static busybox; COMMAN
 
   --cgroup PATH   another cgroup than /isolab/BASENAME-OF-DIR
   --hostpid       share the host's pid namespace
+  --hostnet       share the host's network namespace
+  --netns PATH    share the network namespace of this file, such as /proc/PID/ns/net
   --privileged    all capabilities, no seccomp, nothing masked or read-only: can enter the host's namespaces
   --no-cgroupns   share the host's cgroup namespace
   --add FILE      copy this static program into the container's /bin (may be repeated)
@@ -63,8 +65,9 @@ readonly common_edits='
     | .linux.cgroupsPath = $cgroup
     | .linux.namespaces = [
         ("pid", "network", "ipc", "uts", "mount", "cgroup")
-        | select((. == "pid" and $hostpid == "yes") or (. == "cgroup" and $cgroupns == "no") | not)
-        | {type: .}]'
+        | select((. == "pid" and $hostpid == "yes") or (. == "cgroup" and $cgroupns == "no")
+            or (. == "network" and $netns == "host") | not)
+        | {type: .} + (if . == "network" and $netns != "" then {path: $netns} else {} end)]'
 
 # shellcheck disable=SC2016
 readonly privileged_edits='
@@ -74,14 +77,16 @@ readonly privileged_edits='
     | .linux.maskedPaths = [] | .linux.readonlyPaths = [] | del(.linux.seccomp)'
 
 create_bundle() {
-    local dir='' id cgroup='' hostpid=no cgroupns=yes privileged=no add=() args=(sleep 1000) edits=$common_edits
+    local dir='' id cgroup='' hostpid=no netns='' cgroupns=yes privileged=no add=() args=(sleep 1000) edits=$common_edits
     local words=() i
     while (($# > 0)); do
         case $1 in
-        --cgroup | --add) (($# > 1)) || misused "$1 wants a value" ;;&
+        --cgroup | --add | --netns) (($# > 1)) || misused "$1 wants a value" ;;&
         --cgroup) cgroup=$2 && shift ;;
         --add) add+=("$2") && shift ;;
         --hostpid) hostpid=yes ;;
+        --hostnet) netns=host ;;
+        --netns) netns=$2 && shift ;;
         --no-cgroupns) cgroupns=no ;;
         --privileged) privileged=yes ;;
         --) shift && break ;;
@@ -105,7 +110,8 @@ create_bundle() {
     make_rootfs "$dir/rootfs" "${add[@]}"
     rm -f "$dir/config.json"
     runc spec --bundle "$dir" || die "runc spec failed in $dir"
-    jq --arg id "$id" --arg cgroup "${cgroup:-/isolab/$id}" --arg hostpid "$hostpid" --arg cgroupns "$cgroupns" \
+    jq --arg id "$id" --arg cgroup "${cgroup:-/isolab/$id}" --arg hostpid "$hostpid" \
+        --arg cgroupns "$cgroupns" --arg netns "$netns" \
         --arg capabilities "$capabilities" --arg last "$(</proc/sys/kernel/cap_last_cap)" \
         --arg count "${#args[@]}" "${words[@]}" "$edits" "$dir/config.json" >"$dir/config.new"
     mv "$dir/config.new" "$dir/config.json"

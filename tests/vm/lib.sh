@@ -40,6 +40,16 @@ wait_for() { # SECONDS WHAT COMMAND...
     done
 }
 
+# From outside the machine, while it stands still; see scripts/lab/memory.sh.
+write_memory() { # ADDRESS VALUE [ADDRESS VALUE]...   hexadecimal, 8 bytes each
+    local answer=nothing
+    exec 8<>/dev/vport0p4
+    echo "$*" >&8
+    read -r -t 120 answer <&8 || true
+    exec 8>&-
+    expect_equal "what the lab answered" written "$answer"
+}
+
 agent_says() { grep -qF -- "$1" "$messages"; }
 
 # Returns when everything is attached: what runs from then on is seen.
@@ -107,6 +117,8 @@ final_ledger() { records_of ledger | jq -c 'select(.final)'; }
 read_perf_report() { sed -nE 's/^ *([^ ].*[^ ]) +([0-9]+) +[0-9.]+% .* ([0-9.]+)us \(.*/\2 \3 \1/p'; }
 
 count_violations() { records_of violation | wc -l; }
+# Who enters namespaces by /proc/PID/ns has looked into another's /proc first, which is a violation of its own.
+count_denied_crossings() { records_of violation | grep -cF '"crossing":' || true; }
 
 # made == handled + dropped in every class, and nothing unreadable.
 expect_ledger_closed() {

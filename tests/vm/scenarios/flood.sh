@@ -17,10 +17,10 @@ for ((i = 0; i < changes; i++)); do
     unshare --uts true
 done
 kill -CONT "$agent"
-wait_for 60 "the violation" grep -qF '"type":"violation"' "$records"
+wait_for 60 "the violation" grep -qF '"rule":"escape-to-host"' "$records"
 wait $flood
 stop_agent
-expect_equal "violations" 1 "$(count_violations)"
+expect_equal "violations" 1 "$(count_denied_crossings)"
 expect_ledger_closed
 ledger=$(final_ledger)
 [ "$(jq .classes.switches.dropped <<<"$ledger")" -gt 1000 ] || fail "nothing was overrun: $ledger"

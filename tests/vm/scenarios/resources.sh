@@ -30,7 +30,7 @@ figure() { # CGROUP FILE WORD
 
 prepare() {
     echo '+cpu +memory +io' >$cgroups/cgroup.subtree_control
-    mkdir $cgroups/busy $cgroups/hungry $cgroups/grown
+    mkdir $cgroups/busy $cgroups/rival $cgroups/hungry $cgroups/grown
     echo '20000 100000' >$cgroups/busy/cpu.max
     echo 16M >$cgroups/hungry/memory.high
     modprobe brd rd_nr=1 rd_size=16384
@@ -66,7 +66,9 @@ prepare
 start_agent -i 1s
 container.sh start runc netted "$PWD/netted"
 mkdir $cgroups/disk # after the agent began: nothing is missing either
-inside busy timeout 2 sh -c 'while :; do :; done' || true
+inside rival taskset -c 1 timeout 2 sh -c 'while :; do :; done' &
+inside busy taskset -c 1 timeout 2 sh -c 'while :; do :; done' || true
+wait $! || true
 inside hungry timeout 2 tail /dev/zero || true
 inside grown dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null
 inside disk dd if=/dev/zero of="$upper" bs=64k count=64 oflag=direct conv=nocreat 2>/dev/null
@@ -92,6 +94,11 @@ expect_equal "a bottleneck of the busy loop" true "$bottleneck"
 expect_equal "low efficiency of the busy loop" true "$efficiency"
 # That the kernel counts who is throttled as waiting is what both stand on.
 [ "$waited" -ge $((throttled / 2)) ] || fail "throttled for $throttled ns, and waited for $waited ns"
+# Out of quota, it was pushed off by nobody, whoever ran then.
+read -r pushed_off by_others < <(records_of sched | grep -F '"id":"/busy"' | jq -rs \
+    '[(map(.preempted_ns) | add), ([.[].preempted_by[] | select(.unit) | .waited_ns] | add // 0)] | join(" ")')
+[ "$pushed_off" -ge $((throttled / 2)) ] || fail "throttled for $throttled ns, and pushed off for $pushed_off ns"
+[ "$by_others" -le $((throttled / 2)) ] || fail "throttled for $throttled ns, of which others are to have taken $by_others"
 
 read -r bottleneck high stalled limit < <(of_unit /hungry 'any(.[]; .bottleneck == "memory")' \
     'map(.memory.high_events) | add' 'map(.pressure.memory.some_ns) | add' 'last.memory.high_bytes')

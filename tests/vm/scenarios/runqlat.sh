@@ -4,9 +4,12 @@
 # kernel's own counts, thread by thread, on this kernel.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=../runqlat.sh
+. "$here/runqlat.sh"
 
 # Both tools read the clock in programs of their own, some microseconds of this emulated machine apart, so that a short wait
-# may be in a neighbouring bucket. On CPU 1, which is never idle: the stream has no switches from the idle task.
+# may be in a neighbouring bucket (waits.sh has those). On CPU 1, which is never idle: the stream has no switches from the
+# idle task.
 begin_load() {
     local end=$((SECONDS + 12))
     load=()
@@ -23,39 +26,15 @@ begin_load() {
     done
 }
 
-# Lines `BUCKET COUNT`; bucket n is of waits from 2^n us on, and bucket 0 of all below 2 us.
-ours() {
-    records_of switch | awk -v load=" ${load[*]} " '
-        match($0, /"next":{"pid":[0-9]+/) && index(load, " " substr($0, RSTART + 14, RLENGTH - 14) " ") {
-            if (!match($0, /"waited_ns":[0-9]+/)) next
-            us = int(substr($0, RSTART + 12, RLENGTH - 12) / 1000)
-            for (bucket = 0; us > 1; us = int(us / 2)) bucket++
-            counts[bucket]++
-        }
-        END { for (bucket in counts) print bucket, counts[bucket] }' | sort -n
-}
-theirs() {
-    awk -v load=" ${load[*]} " '
-        $1 == "pid" { pid = $3; sub(/,.*/, "", pid); wanted = index(load, " " pid " ") }
-        wanted && $2 == "->" { us = $1; for (bucket = 0; us > 1; us = int(us / 2)) bucket++; counts[bucket] += $5 }
-        END { for (bucket in counts) print bucket, counts[bucket] }' runqlat.out | sort -n
-}
-total() { awk '{ sum += $2 } END { print sum + 0 }'; }
-only() { awk -v bucket="$1" '$1 == bucket { found = $2 } END { print found + 0 }'; } # BUCKET
-
 start_agent -i 60s --events switches
-stdbuf -oL runqlat -P >runqlat.out 2>&1 &
-runqlat=$!
-wait_for 60 "runqlat to attach" grep -q Tracing runqlat.out
-sleep 1
+start_runqlat
 begin_load
 kill -KILL "${load[@]}"
 wait "${load[@]}" || true
-kill -INT $runqlat
-wait $runqlat || true
+stop_runqlat
 stop_agent
-theirs >theirs.txt
-ours >ours.txt
+theirs "${load[@]}" >theirs.txt
+ours "${load[@]}" >ours.txt
 paste theirs.txt ours.txt
 [ "$(total <theirs.txt)" -ge 500 ] || fail "runqlat saw hardly a wait"
 expect_within "all waits, by runqlat" "$(total <theirs.txt)" "$(total <ours.txt)" 2 20

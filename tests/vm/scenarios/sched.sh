@@ -15,7 +15,7 @@ start_on_cpu_1() { # CONTAINER
 
 # What a filter says of the scheduling rows of a unit in six quiet windows, in percent of their time.
 mean_share() { # UNIT FILTER
-    records_of sched | jq -s --arg unit "$1" --argjson from "$quiet_from" '
+    records_of sched | grep -F "\"name\":\"$1\"" | jq -s --arg unit "$1" --argjson from "$quiet_from" '
         def ns: (.window.end_mono_ns | tonumber) - (.window.start_mono_ns | tonumber);
         map(select(.unit.name == $unit and .window.number > $from and .window.number <= $from + 6)) |
         if length == 0 then 0 else 100 * (map('"$2"') | add) / (map(ns) | add) | floor end'
@@ -70,7 +70,7 @@ wait "${children[@]}"
 stop_agent
 for name in first second; do
     used_us=$(awk '$1 == "usage_usec" { print $2 }' /sys/fs/cgroup/$name/cpu.stat)
-    counted_ns=$(records_of sched | jq -s --arg unit "/$name" 'map(select(.unit.id == $unit) | .on_cpu_ns) | add')
+    counted_ns=$(records_of sched | grep -F "\"id\":\"/$name\"" | jq -s --arg unit "/$name" 'map(select(.unit.id == $unit) | .on_cpu_ns) | add')
     expect_within "ns of $name on a CPU, by cpu.stat" $((used_us * 1000)) "$counted_ns" 1
     rmdir /sys/fs/cgroup/$name
 done
