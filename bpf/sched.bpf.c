@@ -84,7 +84,8 @@ static __always_inline void switch_out(const struct change *change)
 	} else {
 		__sync_fetch_and_add(&cell->involuntary, 1);
 		record->runnable_ns = change->now;
-		record->preempted_by = is_throttled(prev) ? ISOSCOPE_ACCOUNT_IDLE : change->next_account;
+		record->preempted_by =
+		    is_throttled(prev, change->next) ? ISOSCOPE_ACCOUNT_IDLE : change->next_account;
 		record->cpu = change->cpu;
 	}
 	check_namespaces(prev, record, ISOSCOPE_SEEN_AT_SWITCH);

@@ -10,11 +10,17 @@
 /* include/uapi/asm-generic/errno-base.h */
 #define EEXIST 17
 
-/* Whether the task's group is out of quota (cpu.max). Kernels without CONFIG_CFS_BANDWIDTH have none. */
-static __always_inline bool is_throttled(struct task_struct *task)
+/*
+ * Whether the task leaves the CPU because its group is out of quota (cpu.max). Kernels without
+ * CONFIG_CFS_BANDWIDTH have none. A task of the same group that comes in its place tells that it is not; the
+ * counter is in a line of the cfs_rq that nothing else reads at a switch.
+ */
+static __always_inline bool is_throttled(struct task_struct *task, struct task_struct *next)
 {
 	if (!bpf_core_field_exists(task->se.cfs_rq) ||
 	    !bpf_core_field_exists(task->se.cfs_rq->throttle_count))
+		return false;
+	if (task->se.cfs_rq == next->se.cfs_rq)
 		return false;
 	return task->se.cfs_rq->throttle_count > 0;
 }

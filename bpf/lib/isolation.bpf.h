@@ -81,17 +81,20 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 }
 
 /*
- * How many switches of a task pass between two compares of its whole key, where each legal change is seen by
- * a hook of its own: the pointer to the nsproxy is compared at every one. What that cannot see is a write
- * into the nsproxy itself; it stays, and is found some switches later.
+ * How many switches of a task pass between two compares of its whole key; the pointer to the nsproxy is
+ * compared at every one. What that cannot see stays, and is found some switches later: a write into the
+ * nsproxy itself and, where no hook of its own sees each legal change, an even number of them since the last
+ * look, after which the old address may be in use again.
  */
 #define SWITCHES_PER_KEY 16
+#define SWITCHES_PER_KEY_UNWATCHED 4
 
 static __always_inline bool may_skip_key(struct task_struct *task, struct task_record *record)
 {
-	if (!knobs.legal_paths_watched || record->nsproxy != (__u64)task->nsproxy)
+	if (record->nsproxy != (__u64)task->nsproxy)
 		return false;
-	return ++record->switches_since_key % SWITCHES_PER_KEY;
+	return ++record->switches_since_key %
+	       (knobs.legal_paths_watched ? SWITCHES_PER_KEY : SWITCHES_PER_KEY_UNWATCHED);
 }
 
 /*
