@@ -5,10 +5,13 @@
 set -euo pipefail
 
 readonly build=(g++ cmake ninja-build pkg-config git ca-certificates clang-19 llvm-19 bpftool libbpf-dev libelf-dev
-    zlib1g-dev libspdlog-dev libfmt-dev libboost-program-options-dev rapidjson-dev libyaml-cpp-dev)
+    zlib1g-dev libspdlog-dev libfmt-dev libboost-program-options-dev rapidjson-dev libyaml-cpp-dev
+    prometheus-cpp-dev)
 
 readonly tests=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck jq python3 libc6-dev
-    clang-14 libclang-rt-14-dev)
+    clang-14 libclang-rt-14-dev
+    # For promtool, which reads what we expose as a scraper does.
+    prometheus)
 
 # The lab: an emulated machine, kernels unpacked from their packages, containers, and the tools to compare figures with.
 readonly lab=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd kmod util-linux procps runc crun

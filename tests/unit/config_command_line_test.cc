@@ -43,6 +43,7 @@ std::string outputs_of(const Config& config) {
     text += output.path +
             (!output.format                    ? "?"
              : *output.format == Format::table ? ":table"
+             : *output.format == Format::prom  ? ":prom"
                                                : ":ndjson") +
             " ";
   }
@@ -225,6 +226,7 @@ TEST(CommandLine, FormatWithNoOutputAfterItIsForTheLastOrTheDefaultOne) {
   EXPECT_EQ(outputs_of(good({"run", "-f", "ndjson", "-f", "table"})), "-:table ");
   EXPECT_EQ(outputs_of(good({"run", "-o", "a", "-o", "b", "-f", "ndjson"})), "a? b:ndjson ");
   EXPECT_EQ(outputs_of(good({"run", "-f", "table", "-o", "a", "-f", "ndjson"})), "a:ndjson ");
+  EXPECT_EQ(outputs_of(good({"run", "-f", "prom", "-o", "a.prom"})), "a.prom:prom ");
 }
 
 TEST(CommandLine, EventsAddUp) {
@@ -421,7 +423,10 @@ TEST(WrongCommandLine, Values) {
       {{"run", "--slow-exit", "9999999h"},
        "--slow-exit 9999999h is too long: the limit is 292 years",
        run_hint},
-      {{"run", "-f", "prom"}, "--format prom is not one of table, ndjson", run_hint},
+      {{"run", "-f", "prim"},
+       "--format prim is not one of table, ndjson, prom; did you mean prom?",
+       run_hint},
+      {{"run", "--series", "99"}, "--series 99 is not a whole number from 100 to 1000000", run_hint},
       {{"matrix", "-f", "ndjson"},
        "--format ndjson is not one of table, json; did you mean json?",
        matrix_hint},
@@ -429,7 +434,7 @@ TEST(WrongCommandLine, Values) {
        "--fail-on hihg is not one of low, medium, high, critical; did you mean high?",
        matrix_hint},
       {{"run", "-f", "ndjosn"},
-       "--format ndjosn is not one of table, ndjson; did you mean ndjson?",
+       "--format ndjosn is not one of table, ndjson, prom; did you mean ndjson?",
        run_hint},
       {{"run", "--sort", "nmae"},
        "--sort nmae is not one of time, count, name; did you mean name?",

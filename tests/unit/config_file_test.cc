@@ -40,6 +40,7 @@ label: [app, tier]
 policy: [/etc/p.d, extra.yaml]
 fail-on: critical
 format: ndjson
+series: 700
 outputs:
   - "-"
   - path: /var/log/isoscope.log
@@ -68,6 +69,7 @@ outputs:
   EXPECT_THAT(config.filters.unit, ElementsAre("*.service"));
   EXPECT_THAT(config.filters.vcpu, ElementsAre(VcpuRange{0, 0}, VcpuRange{2, 3}));
   EXPECT_THAT(config.filters.reason, ElementsAre("npf", "0x400"));
+  EXPECT_EQ(config.series, 700U);
   ASSERT_EQ(config.outputs.size(), 2U);
   EXPECT_EQ(config.outputs[0].path, "-");
   EXPECT_EQ(config.outputs[0].format, Format::ndjson);
@@ -175,7 +177,7 @@ TEST(MalformedFile, Outputs) {
       {"outputs: [[a]]\n", "f.yaml:1:11: ", "expected a path or {path, format}, found a list"},
       {"outputs: [{path: a, fromat: table}]\n", "f.yaml:1:21: ", "did you mean \"format\"?"},
       {"outputs: [{path: a, size: 1}]\n", "f.yaml:1:21: ", "unknown key \"size\"; expected path, format"},
-      {"outputs: [{path: a, format: prom}]\n", "f.yaml:1:29: ", "is not one of table, ndjson"},
+      {"outputs: [{path: a, format: xml}]\n", "f.yaml:1:29: ", "is not one of table, ndjson, prom"},
       {"outputs: [{path: [a]}]\n", "f.yaml:1:18: ", "found a list"},
       {"outputs:\n  - a\n  - a\n", "f.yaml:3:5: ", "output: \"a\" is given twice"}};
   for (const Malformed& bad : all) {

@@ -369,7 +369,7 @@ inline std::string written(config::Format format, const std::vector<Report>& rep
   use_utc();
   const base::WallClock clock(offset_ns);
   const Scratch scratch;
-  auto output = OutputFile::create(scratch.path());
+  auto output = open_output({scratch.path(), format});
   if (!output) {
     throw std::runtime_error(output.error().message);
   }

@@ -2,14 +2,14 @@
 #include "agent/pipeline.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
 
+#include "agent/own_use.h"
+#include "agent/version_number.h"
 #include "aggregate/histogram.h"
 #include "base/log.h"
 #include "event/decode.h"
@@ -26,16 +26,6 @@ namespace {
 
 using base::Ok;
 using base::Result;
-
-std::uint64_t own_cpu_ns() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto ns = [](const timeval& time) {
-    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
-           static_cast<std::uint64_t>(time.tv_usec) * 1000;
-  };
-  return ns(usage.ru_utime) + ns(usage.ru_stime);
-}
 
 isoscope_class class_of(const event::Payload& payload) {
   struct Classes {
@@ -98,7 +88,7 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
   }
   std::vector<sink::OutputFile> files;
   for (const config::Output& output : config.outputs) {
-    auto file = sink::OutputFile::create(output.path);
+    auto file = sink::open_output(output);
     if (!file) {
       return file.error();
     }
@@ -118,6 +108,9 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
   settings.sort = config.sort;
   settings.color = config.color;
   settings.filtered = !pipeline->filter_->empty();
+  settings.series = config.series;
+  settings.version = version_number;
+  settings.started_wall_ns = pipeline->clock_.wall_ns(base::monotonic_ns());
   for (std::size_t i = 0; i < files.size(); ++i) {
     pipeline->has_table_ |= config.outputs[i].format == config::Format::table;
     pipeline->sinks_.push_back(
@@ -518,6 +511,7 @@ void Pipeline::close_window() {
     write_errors += sink->output().write_errors();
   }
   window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
+  window.ledger.agent_resident_bytes = own_resident_bytes();
   window.ledger.maps = std::exchange(maps_, {});
   window.ledger.causes.push_back({"resource_units_full", resources_.left_out()});
   window.ledger.causes.push_back({"ancestries_left_out", ancestry_.take_left_out()});

@@ -83,9 +83,10 @@ struct Ledger {
   std::uint64_t unknown_reasons = 0;  // exits whose reason number has no name in our tables
   std::uint64_t task_collisions = 0;  // threads served by the overflow map: slower, nothing is lost
   std::uint64_t namespace_checks = 0;
-  std::uint64_t accesses_folded = 0;  // told of within the second before
-  std::uint64_t write_errors = 0;     // of outputs; the lines are lost there
-  std::uint64_t agent_cpu_ns = 0;     // this process, user + system
+  std::uint64_t accesses_folded = 0;       // told of within the second before
+  std::uint64_t write_errors = 0;          // of outputs; the lines are lost there
+  std::uint64_t agent_cpu_ns = 0;          // this process, user + system
+  std::uint64_t agent_resident_bytes = 0;  // at the end of the window
 };
 
 struct Snapshot {

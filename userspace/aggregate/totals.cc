@@ -100,6 +100,7 @@ void Totals::add_ledger(const Ledger& window) {
   sum.accesses_folded += window.accesses_folded;
   sum.write_errors += window.write_errors;
   sum.agent_cpu_ns += window.agent_cpu_ns;
+  sum.agent_resident_bytes = window.agent_resident_bytes;
 }
 
 void Totals::add(const Snapshot& window) {

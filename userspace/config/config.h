@@ -9,7 +9,7 @@
 
 namespace isoscope::config {
 
-enum class Format { table, ndjson };
+enum class Format { table, ndjson, prom };
 enum class ColorMode { automatic, always, never };
 enum class SortKey { time, count, name };
 
@@ -94,6 +94,7 @@ struct Config {
   ColorMode color = ColorMode::automatic;
   std::uint32_t exit_histograms = 4096;  // pairs of vCPU and exit reason that have one at a time
   std::uint32_t accounts = 3072;         // cgroups and VMMs whose threads are counted apart at a time
+  std::uint32_t series = 5000;           // of prom, at most
   std::uint32_t data_ring_bytes = 0;  // 0: chosen from what is streamed; else a power of two, 4 KiB or more
   bool json = false;                  // version, check, matrix
   std::vector<std::string> policies;  // files and folders; empty: the usual folder

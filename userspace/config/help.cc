@@ -51,6 +51,8 @@ Examples:
   isoscope run --slow-exit 1ms                each VM exit of 1 ms or longer
   isoscope run --reason hlt,npf --vcpu 0-3    some reasons of some vCPUs
   isoscope run -o - -f ndjson -o run.ndjson   tables here, NDJSON into a file
+  isoscope run -f prom -o /var/lib/prometheus/node-exporter/isoscope.prom
+                                              for node_exporter to collect
   isoscope run --events crossings             every namespace crossing
   isoscope run --fail-on high -- make check   does a command, or what it starts,
                                               break out of a container?

@@ -242,8 +242,8 @@ constexpr Option table[] = {
      "write to FILE, - is standard output; repeatable\n(default: -, with a COMMAND standard error)",
      set_output, [](Draft& draft) { draft.outputs.clear(); }},
     {"format", 'f', "FORMAT", for_run, true, false, Section::output,
-     "table or ndjson, for the outputs after it, else\nfor the last one (default: table on a terminal,\n"
-     "ndjson elsewhere)",
+     "table, ndjson or prom, for the outputs after it,\nelse for the last one (default: table on a\n"
+     "terminal, ndjson elsewhere)",
      set_format, nullptr},
     {"format", 'f', "FORMAT", for_matrix, false, false, Section::output,
      "table, or json: one object (default: table)",
@@ -259,6 +259,11 @@ constexpr Option table[] = {
     {"sort", 0, "KEY", for_run, true, false, Section::output,
      "order of a table's rows: time, count or name\n(default: time)",
      set_sort, nullptr},
+    {"series", 0, "N", for_run, true, false, Section::output,
+     "series of prom at most, 100 or more; what exceeds\nthem is counted as other (default: 5000)",
+     [](Draft& draft, std::string_view value) {
+       return store(parse_number(value, 100, 1'000'000), draft.config.series);
+     }, nullptr},
     {"color", 0, "WHEN", for_run | for_check | for_matrix, true, false, Section::output,
      "auto, always or never; NO_COLOR is honoured\n(default: auto)",
      set_color, nullptr},
@@ -374,8 +379,8 @@ constexpr Option table[] = {
 }  // namespace
 
 const std::vector<std::pair<std::string_view, Format>>& formats() {
-  static const std::vector<std::pair<std::string_view, Format>> all = {{"table", Format::table},
-                                                                       {"ndjson", Format::ndjson}};
+  static const std::vector<std::pair<std::string_view, Format>> all = {
+      {"table", Format::table}, {"ndjson", Format::ndjson}, {"prom", Format::prom}};
   return all;
 }
 

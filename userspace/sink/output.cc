@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include "base/text.h"
+#include "sink/whole_file.h"
 
 namespace isoscope::sink {
 
@@ -73,8 +75,27 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
   return OutputFile(path, std::move(*fd));
 }
 
+Result<OutputFile> OutputFile::create_replaced(const std::string& path) {
+  if (standard_descriptor(path) >= 0) {
+    return create(path);
+  }
+  // To rename over a link would replace the link, and over a device the device: /dev/stdout is both.
+  std::error_code unknown;
+  const std::filesystem::path target = std::filesystem::canonical(path, unknown);
+  const std::string real = unknown ? path : target.string();
+  if (!unknown && !std::filesystem::is_regular_file(target, unknown)) {
+    return create(path);
+  }
+  if (const int error = check_replaceable(real); error != 0) {
+    return cannot_write(path, error);
+  }
+  OutputFile file(real, UniqueFd{});
+  file.replaces_ = true;
+  return file;
+}
+
 Result<Ok> OutputFile::reopen() {
-  if (standard_descriptor(path_) >= 0) {
+  if (replaces_ || standard_descriptor(path_) >= 0) {
     return Ok{};
   }
   Result<UniqueFd> fd = open_path(path_);
@@ -118,8 +139,19 @@ bool OutputFile::write_some(std::string_view& bytes) {
   return false;
 }
 
+void OutputFile::replace(std::string_view text) {
+  last_error_ = replace_file(path_, text);
+  if (last_error_ != 0) {
+    write_errors_ += static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+  }
+}
+
 void OutputFile::write(std::string_view lines) {
   if (closed_ || lines.empty()) {
+    return;
+  }
+  if (replaces_) {
+    replace(lines);
     return;
   }
   std::string_view rest = lines;

@@ -19,6 +19,10 @@ class OutputFile {
   // `-` is standard output, /dev/stderr standard error. The file is made with mode 0640 (less the umask)
   // where it is missing. Error: failure, with path and reason, if it cannot be written.
   static base::Result<OutputFile> create(const std::string& path);
+  // Each write() becomes the whole content of the file, which others never see in part (whole_file.h). Of
+  // what is no regular file, such as standard output or a pipe, it is an end that is appended to, as by
+  // create().
+  static base::Result<OutputFile> create_replaced(const std::string& path);
 
   OutputFile(OutputFile&&) = default;
   OutputFile& operator=(OutputFile&&) = default;
@@ -43,10 +47,12 @@ class OutputFile {
   OutputFile(std::string path, base::UniqueFd fd);
 
   bool wait_writable();
+  void replace(std::string_view text);
   bool write_some(std::string_view& bytes);
 
   std::string path_;
   base::UniqueFd fd_;
+  bool replaces_ = false;  // without a descriptor
   bool is_regular_ = false;
   bool is_terminal_ = false;
   bool closed_ = false;

@@ -2,6 +2,7 @@
 #include "sink/sink.h"
 
 #include "sink/ndjson.h"
+#include "sink/prom.h"
 #include "sink/table.h"
 
 namespace isoscope::sink {
@@ -41,6 +42,11 @@ void Sink::flush() {
   text_.clear();
 }
 
+base::Result<OutputFile> open_output(const config::Output& output) {
+  return output.format == config::Format::prom ? OutputFile::create_replaced(output.path)
+                                               : OutputFile::create(output.path);
+}
+
 std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile output,
                                 const base::WallClock& clock, const Settings& settings) {
   const config::Format usual = output.is_terminal() ? config::Format::table : config::Format::ndjson;
@@ -49,6 +55,8 @@ std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile
       const bool color = use_color(settings.color, output);
       return std::make_unique<TableSink>(std::move(output), clock, settings, color);
     }
+    case config::Format::prom:
+      return std::make_unique<PromSink>(std::move(output), clock, settings);
     case config::Format::ndjson:
       break;
   }

@@ -20,6 +20,10 @@ struct Settings {
   config::SortKey sort = config::SortKey::time;
   config::ColorMode color = config::ColorMode::automatic;
   bool filtered = false;  // reports are missing that nobody asked for
+  // Of prom.
+  std::uint32_t series = 5000;
+  std::string version;                // of the program
+  std::uint64_t started_wall_ns = 0;  // and when it began to count
 };
 
 // Turns reports into text of one format on one output.
@@ -58,6 +62,9 @@ class Sink {
   std::string text_;
   policy::ViolationReport violations_;
 };
+
+// Opens what a sink of this output writes to.
+base::Result<OutputFile> open_output(const config::Output& output);
 
 // `clock` is borrowed for the life of the sink. No format: table on a terminal, ndjson elsewhere.
 std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile output,
