@@ -162,7 +162,7 @@ native_round() { # NUMBER ROW...
 }
 
 natively() { # all|quick
-    local rounds=15 row_list=(isoscope_run:'isoscope run') round
+    local rounds=31 row_list=(isoscope_run:'isoscope run') round
     # Many short runs: among them are some that nobody disturbed. Not on the first processor, which most interrupts come to.
     round_trips=500 warm_up=100 repeats=60 pause_s=0 settle_ms=0 load_cpu=$(($(nproc) - 1)) load_nice=-20
     if [ "$1" = all ]; then
