@@ -45,6 +45,9 @@ outputs:
   - "-"
   - path: /var/log/isoscope.log
     format: table
+    rotate: {size: 1MiB, keep: 2}
+  - plain.ndjson
+rotate-size: 64K
 )",
                               draft);
   ASSERT_TRUE(read) << read.error().message;
@@ -70,7 +73,9 @@ outputs:
   EXPECT_THAT(config.filters.vcpu, ElementsAre(VcpuRange{0, 0}, VcpuRange{2, 3}));
   EXPECT_THAT(config.filters.reason, ElementsAre("npf", "0x400"));
   EXPECT_EQ(config.series, 700U);
-  ASSERT_EQ(config.outputs.size(), 2U);
+  ASSERT_EQ(config.outputs.size(), 3U);
+  EXPECT_EQ(config.outputs[1].rotate, (Rotation{1U << 20, 2}));
+  EXPECT_EQ(config.outputs[2].rotate, (Rotation{64U << 10, 5})) << "that of all outputs";
   EXPECT_EQ(config.outputs[0].path, "-");
   EXPECT_EQ(config.outputs[0].format, Format::ndjson);
   EXPECT_EQ(config.outputs[1].path, "/var/log/isoscope.log");
@@ -176,8 +181,14 @@ TEST(MalformedFile, Outputs) {
       {"outputs: [{format: table}]\n", "f.yaml:1:11: ", "expected a path or {path, format}, found no path"},
       {"outputs: [[a]]\n", "f.yaml:1:11: ", "expected a path or {path, format}, found a list"},
       {"outputs: [{path: a, fromat: table}]\n", "f.yaml:1:21: ", "did you mean \"format\"?"},
-      {"outputs: [{path: a, size: 1}]\n", "f.yaml:1:21: ", "unknown key \"size\"; expected path, format"},
+      {"outputs: [{path: a, size: 1}]\n",
+       "f.yaml:1:21: ", "unknown key \"size\"; expected path, format, rotate"},
       {"outputs: [{path: a, format: xml}]\n", "f.yaml:1:29: ", "is not one of table, ndjson, prom"},
+      {"outputs: [{path: a, rotate: {sice: 1M}}]\n", "f.yaml:1:30: ", "did you mean \"size\"?"},
+      {"outputs: [{path: a, rotate: {size: 1K}}]\n", "f.yaml:1:36: ", "rotate-size: \"1K\" is too small"},
+      {"outputs: [{path: a, rotate: {keep: 3}}]\n",
+       "f.yaml:1:29: ", "rotate: expected {size, keep}, found no size"},
+      {"outputs: [{path: a, rotate: 1M}]\n", "f.yaml:1:29: ", "rotate: expected {size, keep}, found \"1M\""},
       {"outputs: [{path: [a]}]\n", "f.yaml:1:18: ", "found a list"},
       {"outputs:\n  - a\n  - a\n", "f.yaml:3:5: ", "output: \"a\" is given twice"}};
   for (const Malformed& bad : all) {

@@ -91,11 +91,13 @@ TEST(Size, IsReadWithOrWithoutUnit) {
   EXPECT_EQ(*parse_size("4K"), 4096U);
   EXPECT_EQ(*parse_size("4M"), 4U << 20);
   EXPECT_EQ(*parse_size("1G"), 1U << 30);
+  EXPECT_EQ(*parse_size("100MiB"), 100U << 20);
   EXPECT_EQ(*parse_size("18446744073709551615"), std::numeric_limits<std::uint64_t>::max());
 }
 
 TEST(Size, BadOnesAreRefused) {
-  for (const char* text : {"", "M", "4m", "4MB", "4 M", "-4M", "1.5M", "0x10", "4T"}) {
+  for (const char* text :
+       {"", "M", "4m", "4MB", "4Mi", "4iB", "4XiB", "4MiBs", "4 M", "-4M", "1.5M", "0x10", "4T"}) {
     const auto parsed = parse_size(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_NE(parsed.error().message.find("is not a size"), std::string::npos) << parsed.error().message;

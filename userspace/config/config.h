@@ -16,9 +16,17 @@ enum class SortKey { time, count, name };
 // As the path of an output: the descriptor, and not a file that is opened.
 inline constexpr const char* standard_error = "/dev/stderr";
 
+// When a file is moved aside for a new one, and how many of those are kept.
+struct Rotation {
+  std::uint64_t size_bytes = 0;  // 0: never
+  std::uint32_t keep = 5;
+  friend bool operator==(const Rotation&, const Rotation&) = default;
+};
+
 struct Output {
   std::string path = "-";        // `-`: standard output; standard_error: that
   std::optional<Format> format;  // empty: table on a terminal, ndjson elsewhere
+  Rotation rotate = {};          // of regular files; not of prom, which does not grow
 };
 
 // Which single events are streamed.

@@ -76,19 +76,44 @@ Result<Ok> apply_key(const std::string& name, const Option& option, const YamlNo
   return Ok{};
 }
 
-// One of `outputs`: a path, or a map of path and format. Formats are left to `format` where they are not
-// given.
+// `rotate` of one output: a map of size and keep.
+Result<Ok> apply_rotate(const std::string& name, const YamlNode& node, Rotation& rotate) {
+  Draft scratch;
+  for (std::size_t i = 0; i < node.keys.size(); ++i) {
+    const std::string& key = node.keys[i].first;
+    if (key != "size" && key != "keep") {
+      return unknown_key(name, node.keys[i], {"size", "keep"});
+    }
+    const Option& option = *find_option(key == "size" ? "rotate-size" : "rotate-keep");
+    if (Result<Ok> applied = apply_scalar(name, option, node.items[i], scratch); !applied) {
+      return applied;
+    }
+  }
+  if (scratch.rotate.size_bytes == 0) {
+    return error_at(name, node.place,
+                    fmt::format("rotate: expected {{size, keep}}, found {}",
+                                node.kind == Kind::map ? "no size" : describe(node)));
+  }
+  rotate = scratch.rotate;
+  return Ok{};
+}
+
+// One of `outputs`: a path, or a map of path, format and rotate. What is not given is left to the options of
+// all outputs.
 Result<Ok> apply_output(const std::string& name, const YamlNode& node, Draft& draft) {
   const YamlNode* path = node.kind == Kind::scalar ? &node : nullptr;
   const YamlNode* format = nullptr;
+  const YamlNode* rotate = nullptr;
   if (node.kind == Kind::map) {
     for (std::size_t i = 0; i < node.keys.size(); ++i) {
       if (node.keys[i].first == "path") {
         path = &node.items[i];
       } else if (node.keys[i].first == "format") {
         format = &node.items[i];
+      } else if (node.keys[i].first == "rotate") {
+        rotate = &node.items[i];
       } else {
-        return unknown_key(name, node.keys[i], {"path", "format"});
+        return unknown_key(name, node.keys[i], {"path", "format", "rotate"});
       }
     }
   }
@@ -99,6 +124,11 @@ Result<Ok> apply_output(const std::string& name, const YamlNode& node, Draft& dr
   }
   if (Result<Ok> applied = apply_scalar(name, *find_option("output"), *path, draft); !applied) {
     return applied;
+  }
+  if (rotate != nullptr) {
+    if (Result<Ok> applied = apply_rotate(name, *rotate, draft.outputs.back().rotate); !applied) {
+      return applied;
+    }
   }
   if (format == nullptr) {
     return Ok{};

@@ -142,6 +142,16 @@ Result<Ok> set_bottleneck(Draft& draft, std::string_view value) {
   });
 }
 
+// What is smaller would be rotated with every window.
+Result<Ok> set_rotate_size(Draft& draft, std::string_view value) {
+  constexpr std::uint64_t smallest = 64U << 10;
+  Result<std::uint64_t> bytes = parse_size(value);
+  if (bytes && *bytes < smallest) {
+    return value_error("is too small: 64K is the smallest file");
+  }
+  return store(std::move(bytes), draft.rotate.size_bytes);
+}
+
 Result<Ok> add_cgroup(Draft& draft, std::string_view value) {
   if (value == cgroup_mount || value.starts_with(std::string(cgroup_mount) + "/")) {
     value.remove_prefix(cgroup_mount.size());
@@ -251,6 +261,14 @@ constexpr Option table[] = {
     {"interval", 'i', "TIME", for_run, true, false, Section::output,
      "length of a window, 100ms or more (default: 5s)",
      set_interval, nullptr},
+    {"rotate-size", 0, "SIZE", for_run, true, false, Section::output,
+     "move a file aside before it grows beyond this, such\nas 100M, and compress it (default: never)",
+     set_rotate_size, nullptr},
+    {"rotate-keep", 0, "N", for_run, true, false, Section::output,
+     "files that were moved aside are kept: the last N\n(default: 5)",
+     [](Draft& draft, std::string_view value) {
+       return store(parse_number(value, 1, 1000), draft.rotate.keep);
+     }, nullptr},
     {"top", 0, "N", for_run | for_matrix, true, false, Section::output,
      "rows per section of a table, 0 for all (default: 10)",
      [](Draft& draft, std::string_view value) {
@@ -419,6 +437,11 @@ Config finish(Draft draft, bool no_color) {
     draft.outputs.push_back({"-", draft.format});
   } else if (draft.format_came_last) {
     draft.outputs.back().format = draft.format;
+  }
+  for (Output& output : draft.outputs) {
+    if (output.rotate.size_bytes == 0) {
+      output.rotate = draft.rotate;
+    }
   }
   draft.config.outputs = std::move(draft.outputs);
   if (no_color && draft.config.color == ColorMode::automatic) {

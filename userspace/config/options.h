@@ -17,6 +17,7 @@ struct Draft {
   Config config;
   std::vector<Output> outputs;                 // none given: the default one
   std::optional<Format> format;                // for the outputs that come next
+  Rotation rotate;                             // of the outputs without one of their own
   bool format_came_last = false;               // no --output after it: it is meant for the last one
   std::vector<std::string_view> exit_reasons;  // see Environment
 };

@@ -135,7 +135,8 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   std::string_view rest = text;
   const std::string_view digits = take_digits(rest);
   const std::size_t power = rest.empty() ? 0 : std::string_view("KMG").find(rest.front()) + 1;
-  if (digits.empty() || rest.size() > 1 || (!rest.empty() && power == 0)) {
+  const bool has_suffix = rest.size() == 3 && rest.substr(1) == "iB";
+  if (digits.empty() || (rest.size() > 1 && !has_suffix) || (!rest.empty() && power == 0)) {
     return value_error("is not a size: a whole number of bytes, or one with K, M or G, such as 4M");
   }
   std::uint64_t value = 0;

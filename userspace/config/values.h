@@ -21,7 +21,7 @@ namespace isoscope::config {
 // nanosecond is cut off.
 base::Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
-// Bytes: a whole number, alone or with K, M or G (powers of 1024).
+// Bytes: a whole number, alone or with K, M or G (powers of 1024), also written KiB, MiB, GiB.
 base::Result<std::uint64_t> parse_size(std::string_view text);
 
 // A whole decimal number from `least` to `most`.

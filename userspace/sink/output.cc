@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "sink/whole_file.h"
 
@@ -62,17 +63,27 @@ Result<UniqueFd> open_path(const std::string& path) {
 }  // namespace
 
 OutputFile::OutputFile(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {
-  struct stat status {};
-  is_regular_ = ::fstat(fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
+  look_at_descriptor();
   is_terminal_ = ::isatty(fd_.get()) == 1;
 }
 
-Result<OutputFile> OutputFile::create(const std::string& path) {
+void OutputFile::look_at_descriptor() {
+  struct stat status {};
+  is_regular_ = ::fstat(fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
+  size_ = is_regular_ ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
+Result<OutputFile> OutputFile::create(const std::string& path, const config::Rotation& rotate) {
   Result<UniqueFd> fd = open_path(path);
   if (!fd) {
     return std::move(fd.error());
   }
-  return OutputFile(path, std::move(*fd));
+  OutputFile file(path, std::move(*fd));
+  if (rotate.size_bytes != 0 && file.is_regular_ && standard_descriptor(path) < 0) {
+    file.rotation_ = std::make_unique<Rotation>(path, rotate);
+    file.rotate_at_ = rotate.size_bytes;
+  }
+  return file;
 }
 
 Result<OutputFile> OutputFile::create_replaced(const std::string& path) {
@@ -104,6 +115,8 @@ Result<Ok> OutputFile::reopen() {
   }
   OutputFile fresh(path_, std::move(*fd));
   fresh.write_errors_ = write_errors_;
+  fresh.rotation_ = std::move(rotation_);
+  fresh.rotate_at_ = fresh.rotation_ == nullptr ? 0 : fresh.rotation_->size_bytes();
   *this = std::move(fresh);
   return Ok{};
 }
@@ -129,6 +142,7 @@ bool OutputFile::write_some(std::string_view& bytes) {
     const ssize_t written = ::write(fd_.get(), bytes.data(), size);
     if (written > 0) {
       torn_ = bytes[static_cast<std::size_t>(written) - 1] != '\n';
+      size_ += static_cast<std::uint64_t>(written);
       bytes.remove_prefix(static_cast<std::size_t>(written));
       return true;
     }
@@ -146,6 +160,80 @@ void OutputFile::replace(std::string_view text) {
   }
 }
 
+bool OutputFile::is_at_path() const {
+  struct stat ours {};
+  struct stat there {};
+  return ::fstat(fd_.get(), &ours) == 0 && ::stat(path_.c_str(), &there) == 0 &&
+         ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+// Without a new file the old one goes on, and is asked again when it has grown by as much.
+void OutputFile::rotate() {
+  std::string_view line_end = "\n";
+  if (torn_ && !write_some(line_end)) {
+    return;  // a full disk: there is nothing that a new file could take
+  }
+  const auto postpone = [this](const std::string& why) {
+    rotate_at_ = size_ + rotation_->size_bytes();
+    base::log::warning("cannot rotate {}: {}; it goes on growing", base::printable(path_), why);
+  };
+  const bool is_ours = is_at_path();  // else somebody has moved it, and what is there is not for us to move
+  if (const int error = is_ours ? rotation_->move_aside() : 0; error != 0) {
+    postpone(base::errno_text(error));
+    return;
+  }
+  Result<UniqueFd> fd = open_path(path_);
+  if (!fd) {
+    if (is_ours) {
+      rotation_->move_back();
+    }
+    postpone(fd.error().message);
+    return;
+  }
+  fd_ = std::move(*fd);
+  look_at_descriptor();
+  torn_ = false;
+  rotate_at_ = rotation_->size_bytes();
+  if (is_ours) {
+    rotation_->compress_newest();
+  }
+}
+
+// Of `lines` those that still fit into the file; one at least.
+std::string_view OutputFile::fitting(std::string_view lines) {
+  if (rotation_ == nullptr) {
+    return lines;
+  }
+  const auto fits = [&] {
+    const std::uint64_t room = rotate_at_ > size_ ? rotate_at_ - size_ : 0;
+    if (lines.size() <= room) {
+      return lines.size();
+    }
+    const std::size_t end = lines.substr(0, room).rfind('\n');
+    return end == std::string_view::npos ? 0 : end + 1;
+  };
+  if (fits() == 0 && size_ > 0) {
+    rotate();
+  }
+  const std::size_t one = std::min(lines.find('\n'), lines.size() - 1) + 1;
+  return lines.substr(0, std::max(fits(), one));
+}
+
+bool OutputFile::write_lines(std::string_view& lines) {
+  std::string_view line_end = "\n";
+  bool good = !torn_ || write_some(line_end);
+  while (good && !lines.empty()) {
+    good = write_some(lines);
+  }
+  return good;
+}
+
+void OutputFile::tidy() {
+  if (rotation_ != nullptr) {
+    rotation_->step();
+  }
+}
+
 void OutputFile::write(std::string_view lines) {
   if (closed_ || lines.empty()) {
     return;
@@ -155,10 +243,12 @@ void OutputFile::write(std::string_view lines) {
     return;
   }
   std::string_view rest = lines;
-  std::string_view line_end = "\n";
-  bool good = !torn_ || write_some(line_end);
+  bool good = true;
   while (good && !rest.empty()) {
-    good = write_some(rest);
+    std::string_view part = fitting(rest);
+    const std::size_t size = part.size();
+    good = write_lines(part);
+    rest.remove_prefix(size - part.size());
   }
   if (good) {
     last_error_ = 0;

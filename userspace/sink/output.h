@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "config/config.h"
+#include "sink/rotation.h"
 
 namespace isoscope::sink {
 
@@ -18,7 +21,9 @@ class OutputFile {
  public:
   // `-` is standard output, /dev/stderr standard error. The file is made with mode 0640 (less the umask)
   // where it is missing. Error: failure, with path and reason, if it cannot be written.
-  static base::Result<OutputFile> create(const std::string& path);
+  // A regular file is rotated: before it would exceed the size of `rotate`, at the end of a line. A line
+  // alone that is longer has a file of its own.
+  static base::Result<OutputFile> create(const std::string& path, const config::Rotation& rotate = {});
   // Each write() becomes the whole content of the file, which others never see in part (whole_file.h). Of
   // what is no regular file, such as standard output or a pipe, it is an end that is appended to, as by
   // create().
@@ -34,6 +39,9 @@ class OutputFile {
   // Writes whole lines. What stands half-written after an error is ended before the next line begins.
   void write(std::string_view lines);
 
+  // Goes on with what takes longer, such as compressing; to be called now and then. Some 10 ms.
+  void tidy();
+
   // The reader of the pipe has gone: nothing will be written any more, and that is no error.
   bool closed() const { return closed_; }
   // Lines lost so far.
@@ -48,6 +56,11 @@ class OutputFile {
 
   bool wait_writable();
   void replace(std::string_view text);
+  void rotate();
+  void look_at_descriptor();
+  bool is_at_path() const;
+  std::string_view fitting(std::string_view lines);
+  bool write_lines(std::string_view& lines);
   bool write_some(std::string_view& bytes);
 
   std::string path_;
@@ -56,8 +69,11 @@ class OutputFile {
   bool is_regular_ = false;
   bool is_terminal_ = false;
   bool closed_ = false;
-  bool torn_ = false;     // the last byte written was not the end of a line
-  bool stalled_ = false;  // the reader let a whole wait pass
+  bool torn_ = false;                   // the last byte written was not the end of a line
+  bool stalled_ = false;                // the reader let a whole wait pass
+  std::unique_ptr<Rotation> rotation_;  // none: it grows
+  std::uint64_t size_ = 0;
+  std::uint64_t rotate_at_ = 0;
   int last_error_ = 0;
   std::uint64_t write_errors_ = 0;
 };

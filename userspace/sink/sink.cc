@@ -40,11 +40,12 @@ void Sink::finish(const aggregate::Snapshot& summary) {
 void Sink::flush() {
   output_.write(text_);
   text_.clear();
+  output_.tidy();
 }
 
 base::Result<OutputFile> open_output(const config::Output& output) {
   return output.format == config::Format::prom ? OutputFile::create_replaced(output.path)
-                                               : OutputFile::create(output.path);
+                                               : OutputFile::create(output.path, output.rotate);
 }
 
 std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile output,

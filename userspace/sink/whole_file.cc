@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sink/whole_file.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <cerrno>
 
 #include "base/unique_fd.h"
+#include "sink/file_io.h"
 
 namespace isoscope::sink {
 
@@ -20,28 +20,11 @@ std::string temporary(const std::string& path) {
   return path + ".tmp";
 }
 
-// O_EXCL after the old one was removed: a link that somebody has put there is not followed.
-base::UniqueFd create(const std::string& name) {
-  ::unlink(name.c_str());
-  return base::UniqueFd(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
-}
-
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) {
-      return errno;
-    }
-    text.remove_prefix(written < 0 ? 0 : static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
 }  // namespace
 
 int replace_file(const std::string& path, std::string_view text) {
   const std::string name = temporary(path);
-  base::UniqueFd fd = create(name);
+  base::UniqueFd fd = create_anew(name, mode);
   if (!fd) {
     return errno;
   }
@@ -65,7 +48,7 @@ int check_replaceable(const std::string& path) {
     return EISDIR;
   }
   const std::string name = temporary(path);
-  if (!create(name)) {
+  if (!create_anew(name, mode)) {
     return errno;
   }
   ::unlink(name.c_str());
