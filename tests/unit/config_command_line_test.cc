@@ -229,14 +229,6 @@ TEST(CommandLine, FormatWithNoOutputAfterItIsForTheLastOrTheDefaultOne) {
   EXPECT_EQ(outputs_of(good({"run", "-f", "prom", "-o", "a.prom"})), "a.prom:prom ");
 }
 
-TEST(CommandLine, RotationIsOfEveryOutput) {
-  const Config config = good({"run", "-o", "a", "--rotate-size", "2M", "-o", "b", "--rotate-keep", "9"});
-  ASSERT_EQ(config.outputs.size(), 2U);
-  EXPECT_EQ(config.outputs[0].rotate, (Rotation{2U << 20, 9}));
-  EXPECT_EQ(config.outputs[1].rotate, (Rotation{2U << 20, 9}));
-  EXPECT_EQ(good({"run", "-o", "a"}).outputs[0].rotate, Rotation{});
-}
-
 TEST(CommandLine, EventsAddUp) {
   Streams streams = good({"run", "--events", "exits", "--events", "switches,cgroups"}).streams;
   EXPECT_TRUE(streams.exits && streams.switches && streams.cgroups);
@@ -434,9 +426,6 @@ TEST(WrongCommandLine, Values) {
       {{"run", "-f", "prim"},
        "--format prim is not one of table, ndjson, prom; did you mean prom?",
        run_hint},
-      {{"run", "--rotate-size", "63K"}, "--rotate-size 63K is too small: 64K is the smallest file", run_hint},
-      {{"run", "--rotate-keep", "0"}, "--rotate-keep 0 is not a whole number from 1 to 1000", run_hint},
-      {{"run", "--series", "99"}, "--series 99 is not a whole number from 100 to 1000000", run_hint},
       {{"matrix", "-f", "ndjson"},
        "--format ndjson is not one of table, json; did you mean json?",
        matrix_hint},

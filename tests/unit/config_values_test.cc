@@ -109,6 +109,23 @@ TEST(Size, BadOnesAreRefused) {
   }
 }
 
+TEST(Listen, IsOfThisHostAlone) {
+  EXPECT_EQ(parse_listen("127.0.0.1:9745")->host, "127.0.0.1");
+  EXPECT_EQ(parse_listen("127.0.0.1:9745")->port, 9745);
+  EXPECT_EQ(parse_listen("[::1]:65535")->host, "::1");
+  EXPECT_EQ(parse_listen("unix:/run/a:b.sock")->path, "/run/a:b.sock");
+  for (const char* text :
+       {"", "9745", ":9745", "*:9745", "0.0.0.0:9745", "[::]:9745", "::1:9745", "10.0.0.1:1", "127.0.0.1",
+        "127.0.0.1.example.org:1", "localhost:9745", "unix", "/run/i.sock"}) {
+    const auto parsed = parse_listen(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_NE(parsed.error().message.find("is not of this host alone"), std::string::npos) << text;
+  }
+  for (const char* text : {"127.0.0.1:", "[::1]:x", "127.0.0.1:65536", "127.0.0.1:-1", "unix:", "unix:a"}) {
+    EXPECT_FALSE(parse_listen(text)) << text;
+  }
+}
+
 TEST(Number, IsReadWithinItsBounds) {
   EXPECT_EQ(*parse_number("0", 0, 9), 0U);
   EXPECT_EQ(*parse_number("9", 0, 9), 9U);

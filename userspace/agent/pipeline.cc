@@ -94,6 +94,14 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
     }
     files.push_back(std::move(*file));
   }
+  if (!config.listen.empty()) {
+    auto listener = sink::open_listener(config.listen);
+    if (!listener) {
+      return listener.error();
+    }
+    base::log::verbose("metrics are served at {}", listener->path());
+    files.push_back(std::move(*listener));
+  }
   HostView host(features.cgroups);
   auto probe = probe::Probe::create(features, probe_options(config, host.namespaces()));
   if (!probe) {
@@ -112,9 +120,10 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
   settings.version = version_number;
   settings.started_wall_ns = pipeline->clock_.wall_ns(base::monotonic_ns());
   for (std::size_t i = 0; i < files.size(); ++i) {
-    pipeline->has_table_ |= config.outputs[i].format == config::Format::table;
-    pipeline->sinks_.push_back(
-        sink::make_sink(config.outputs[i].format, std::move(files[i]), pipeline->clock_, settings));
+    // The last one is the listener, where there is one.
+    const auto format = i < config.outputs.size() ? config.outputs[i].format : config::Format::prom;
+    pipeline->has_table_ |= format == config::Format::table;
+    pipeline->sinks_.push_back(sink::make_sink(format, std::move(files[i]), pipeline->clock_, settings));
   }
   return pipeline;
 }

@@ -87,7 +87,8 @@ struct Config {
   Command command = Command::help;
   std::string help_text;  // for Command::help: what to print
 
-  std::vector<Output> outputs = {Output{}};  // never empty
+  std::vector<Output> outputs = {Output{}};  // never empty, unless there is `listen`
+  std::string listen;  // where metrics are served: HOST:PORT or unix:PATH; empty: nowhere
   std::chrono::nanoseconds interval = std::chrono::seconds(5);
   std::chrono::nanoseconds duration{0};  // 0: until stopped
   Streams streams;

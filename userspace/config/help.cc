@@ -53,6 +53,7 @@ Examples:
   isoscope run -o - -f ndjson -o run.ndjson   tables here, NDJSON into a file
   isoscope run -f prom -o /var/lib/prometheus/node-exporter/isoscope.prom
                                               for node_exporter to collect
+  isoscope run --listen 127.0.0.1:9745        for Prometheus to scrape
   isoscope run --events crossings             every namespace crossing
   isoscope run --fail-on high -- make check   does a command, or what it starts,
                                               break out of a container?

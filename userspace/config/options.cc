@@ -152,6 +152,14 @@ Result<Ok> set_rotate_size(Draft& draft, std::string_view value) {
   return store(std::move(bytes), draft.rotate.size_bytes);
 }
 
+Result<Ok> set_listen(Draft& draft, std::string_view value) {
+  if (const Result<Listen> where = parse_listen(value); !where) {
+    return where.error();
+  }
+  draft.config.listen = value;
+  return Ok{};
+}
+
 Result<Ok> add_cgroup(Draft& draft, std::string_view value) {
   if (value == cgroup_mount || value.starts_with(std::string(cgroup_mount) + "/")) {
     value.remove_prefix(cgroup_mount.size());
@@ -261,6 +269,10 @@ constexpr Option table[] = {
     {"interval", 'i', "TIME", for_run, true, false, Section::output,
      "length of a window, 100ms or more (default: 5s)",
      set_interval, nullptr},
+    {"listen", 0, "ADDRESS", for_run, true, false, Section::output,
+     "serve what -f prom writes by HTTP, to this host:\n127.0.0.1:PORT, [::1]:PORT or unix:PATH; then there\n"
+     "is no default output",
+     set_listen, nullptr},
     {"rotate-size", 0, "SIZE", for_run, true, false, Section::output,
      "move a file aside before it grows beyond this, such\nas 100M, and compress it (default: never)",
      set_rotate_size, nullptr},
@@ -433,9 +445,9 @@ Config finish(Draft draft, bool no_color) {
   const bool runs_program = draft.config.command == Command::run && !draft.config.arguments.empty();
   if (draft.outputs.empty() && runs_program) {  // whose standard output is its own
     draft.outputs.push_back({standard_error, draft.format.value_or(Format::table)});
-  } else if (draft.outputs.empty()) {
+  } else if (draft.outputs.empty() && (draft.config.listen.empty() || draft.format)) {
     draft.outputs.push_back({"-", draft.format});
-  } else if (draft.format_came_last) {
+  } else if (!draft.outputs.empty() && draft.format_came_last) {
     draft.outputs.back().format = draft.format;
   }
   for (Output& output : draft.outputs) {

@@ -155,6 +155,30 @@ Result<std::uint32_t> parse_number(std::string_view text, std::uint32_t least, s
   return value;
 }
 
+Result<Listen> parse_listen(std::string_view text) {
+  constexpr std::string_view unix_prefix = "unix:";
+  if (text.starts_with(unix_prefix)) {
+    const std::string_view path = text.substr(unix_prefix.size());
+    if (!path.starts_with('/')) {
+      return value_error("needs a path from the root: unix:/run/isoscope.sock");
+    }
+    return Listen{"", 0, std::string(path)};
+  }
+  const std::size_t colon = text.rfind(':');
+  const std::string_view host = text.substr(0, colon);
+  if (colon == std::string_view::npos || (host != "127.0.0.1" && host != "[::1]")) {
+    return value_error(
+        "is not of this host alone: metrics name what runs here, and are served without encryption and "
+        "without a password. Use 127.0.0.1:PORT, [::1]:PORT or unix:PATH, and a proxy before it");
+  }
+  constexpr std::uint32_t largest_port = 65'535;
+  const Result<std::uint32_t> port = parse_number(text.substr(colon + 1), 0, largest_port);
+  if (!port) {
+    return value_error(fmt::format("has a port that {}", port.error().message));
+  }
+  return Listen{host == "[::1]" ? "::1" : std::string(host), static_cast<std::uint16_t>(*port), ""};
+}
+
 Result<double> parse_share(std::string_view text) {
   const Digits parts = split(text);
   // Digits alone: from_chars would take `inf` and `1e3`.

@@ -33,6 +33,16 @@ base::Result<double> parse_share(std::string_view text);
 // `3`, or `0-3` with both ends.
 base::Result<VcpuRange> parse_vcpus(std::string_view text);
 
+// Where metrics are served: to this host alone.
+struct Listen {
+  std::string host;  // 127.0.0.1 or ::1
+  std::uint16_t port = 0;
+  std::string path;  // of a unix socket; empty: host and port
+};
+
+// `127.0.0.1:PORT`, `[::1]:PORT` or `unix:PATH`, the path from the root. Port 0: one that is free.
+base::Result<Listen> parse_listen(std::string_view text);
+
 // Whether `text` is the name of an exit reason in upper or lower case, a glob that matches one, or a number:
 // decimal, or hexadecimal behind `0x`. Otherwise the error has the nearest name.
 base::Result<base::Ok> check_reason(std::string_view text, const std::vector<std::string_view>& names);

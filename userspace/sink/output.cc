@@ -105,8 +105,14 @@ Result<OutputFile> OutputFile::create_replaced(const std::string& path) {
   return file;
 }
 
+OutputFile OutputFile::create_published(std::string name, std::function<void(std::string_view)> publish) {
+  OutputFile file(std::move(name), UniqueFd{});
+  file.publish_ = std::move(publish);
+  return file;
+}
+
 Result<Ok> OutputFile::reopen() {
-  if (replaces_ || standard_descriptor(path_) >= 0) {
+  if (publish_ || replaces_ || standard_descriptor(path_) >= 0) {
     return Ok{};
   }
   Result<UniqueFd> fd = open_path(path_);
@@ -236,6 +242,10 @@ void OutputFile::tidy() {
 
 void OutputFile::write(std::string_view lines) {
   if (closed_ || lines.empty()) {
+    return;
+  }
+  if (publish_) {
+    publish_(lines);
     return;
   }
   if (replaces_) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,6 +32,9 @@ class OutputFile {
 
   OutputFile(OutputFile&&) = default;
   OutputFile& operator=(OutputFile&&) = default;
+
+  // Each write() is handed to `publish`, and cannot fail. `name` stands for the path.
+  static OutputFile create_published(std::string name, std::function<void(std::string_view)> publish);
 
   // Opens the path anew, for who has moved the old file away; standard output and error stay as they are.
   // After an error the old file stays in use.
@@ -65,7 +69,8 @@ class OutputFile {
 
   std::string path_;
   base::UniqueFd fd_;
-  bool replaces_ = false;  // without a descriptor
+  std::function<void(std::string_view)> publish_;  // in place of a file, where there is one
+  bool replaces_ = false;                          // without a descriptor
   bool is_regular_ = false;
   bool is_terminal_ = false;
   bool closed_ = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sink/sink.h"
 
+#include "sink/metrics_server.h"
 #include "sink/ndjson.h"
 #include "sink/prom.h"
 #include "sink/table.h"
@@ -46,6 +47,16 @@ void Sink::flush() {
 base::Result<OutputFile> open_output(const config::Output& output) {
   return output.format == config::Format::prom ? OutputFile::create_replaced(output.path)
                                                : OutputFile::create(output.path, output.rotate);
+}
+
+base::Result<OutputFile> open_listener(const std::string& address) {
+  auto server = MetricsServer::create(address);
+  if (!server) {
+    return server.error();
+  }
+  const std::shared_ptr<MetricsServer> shared = std::move(*server);
+  return OutputFile::create_published(shared->address(),
+                                      [shared](std::string_view text) { shared->publish(text); });
 }
 
 std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile output,

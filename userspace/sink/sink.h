@@ -66,6 +66,10 @@ class Sink {
 // Opens what a sink of this output writes to.
 base::Result<OutputFile> open_output(const config::Output& output);
 
+// What a sink of prom writes to that is served over HTTP; its path is the address. As metrics_server.h has
+// it.
+base::Result<OutputFile> open_listener(const std::string& address);
+
 // `clock` is borrowed for the life of the sink. No format: table on a terminal, ndjson elsewhere.
 std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile output,
                                 const base::WallClock& clock, const Settings& settings);
