@@ -3,6 +3,7 @@
 #include "lib/maps.bpf.h"
 #include "lib/account.bpf.h"
 #include "lib/emit.bpf.h"
+#include "lib/move.bpf.h"
 #include "lib/task.bpf.h"
 
 static __always_inline bool is_followed(struct cgroup *cgrp)
@@ -61,31 +62,26 @@ int BPF_PROG(handle_cgroup_rmdir, struct cgroup *cgrp)
 
 /*
  * TP_PROTO(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup). A task
- * cloned straight into a cgroup passes no such event.
+ * cloned straight into a cgroup passes no such event: sched_process_fork tells of it.
  */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(handle_cgroup_attach_task, struct cgroup *dst, const char *path, struct task_struct *task)
 {
-	struct task_struct *mover = bpf_get_current_task_btf();
-	struct isoscope_cgroup_attach *event;
 	struct task_record *record = find_task(task->pid);
+	struct move move = {
+	    .mover = bpf_get_current_task_btf(),
+	    .moved = task,
+	    .home_cgroup_id = record ? record->home_cgroup_id : 0,
+	    .mechanism = ISOSCOPE_MECHANISM_CGROUP_ATTACH,
+	};
 
 	if (record)
 		record->css_set = 0;
-	if (record && task->pid == mover->pid)
+	if (record && task->pid == move.mover->pid)
 		divide_run(task, record);
 	if (!is_followed(dst))
 		return 0;
-	event = reserve(security, struct isoscope_cgroup_attach, ISOSCOPE_CLASS_LIFECYCLE);
-	if (!event)
-		return 0;
-	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_CGROUP_ATTACH, ISOSCOPE_CLASS_LIFECYCLE,
-		    mover, task_cgroup_id(mover), bpf_ktime_get_ns());
-	event->to_cgroup_id = BPF_CORE_READ(dst, kn, id);
-	event->home_cgroup_id = record ? record->home_cgroup_id : 0;
-	event->moved_tgid = task->tgid;
-	event->moved_tid = task->pid;
-	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
-	submit(event);
+	move.to_cgroup_id = BPF_CORE_READ(dst, kn, id);
+	report_move(&move);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "lib/exit_cell.bpf.h"
 #include "lib/exit_split.bpf.h"
 #include "lib/isolation.bpf.h"
+#include "lib/move.bpf.h"
 #include "lib/task.bpf.h"
 
 /* A task comes to a CPU, or leaves one. */
@@ -227,6 +228,22 @@ int BPF_PROG(handle_sched_wakeup_new, struct task_struct *task)
 	return on_wakeup(task);
 }
 
+/* The cgroups of a child are final since cgroup_post_fork, before the hook; CLONE_INTO_CGROUP chose them. */
+static __always_inline void check_birthplace(struct task_struct *parent, struct task_struct *child,
+					     __u64 home_cgroup_id)
+{
+	struct move move = {
+	    .mover = parent,
+	    .moved = child,
+	    .to_cgroup_id = task_cgroup_id(child),
+	    .home_cgroup_id = home_cgroup_id,
+	    .mechanism = ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP,
+	};
+
+	if (move.to_cgroup_id != task_cgroup_id(parent))
+		report_move(&move);
+}
+
 /*
  * TP_PROTO(struct task_struct *parent, struct task_struct *child). The child has not run. It belongs to its
  * parent's unit, also when it was cloned into another cgroup; namespaces that clone made stand in its nsproxy
@@ -248,6 +265,7 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 		end_vcpu(of_child);
 		free_task(child->pid);
 	}
+	check_birthplace(parent, child, home_cgroup_id);
 	of_child = make_task(child, home_cgroup_id);
 	if (!of_child)
 		return 0;
@@ -260,6 +278,7 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 	of_child->namespaces_key = of_parent->namespaces_key;
 	of_child->lost_key = of_parent->lost_key;
 	of_child->lost_mechanism = of_parent->lost_mechanism;
+	of_child->told_state = of_parent->told_state;
 	return 0;
 }
 
@@ -311,6 +330,7 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 	record->home_cgroup_id = old->home_cgroup_id;
 	record->lost_mechanism = old->lost_mechanism;
 	record->lost_key = old->lost_key;
+	record->told_state = old->told_state;
 	record->switched_in_ns = old->switched_in_ns;
 	record->runnable_ns = old->runnable_ns;
 	record->migrations = old->migrations;
@@ -366,6 +386,8 @@ int BPF_PROG(handle_sched_process_exit, struct task_struct *task)
 	if (!record)
 		return 0;
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXIT);
+	if (record->lost_key)
+		count(ISOSCOPE_CROSSING_GONE);
 	end_vcpu(record);
 	return 0;
 }

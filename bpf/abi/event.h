@@ -102,7 +102,7 @@ struct isoscope_cgroup_change {
 };
 ISOSCOPE_ASSERT_OFFSET(isoscope_cgroup_change, name, 56);
 
-/* A task was moved. The header's task did the moving. */
+/* A task was moved, or born elsewhere than its parent. The header's task did the moving, or is the parent. */
 struct isoscope_cgroup_attach {
 	struct isoscope_event_header header;
 	__u64 to_cgroup_id;
@@ -110,8 +110,10 @@ struct isoscope_cgroup_attach {
 	__u32 moved_tgid;
 	__u32 moved_tid;
 	char comm[ISOSCOPE_COMM_BYTES]; /* of the moved task */
+	__u8 mechanism;			/* enum isoscope_mechanism: CGROUP_ATTACH or CLONE_INTO_CGROUP */
+	__u8 pad[7];
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_cgroup_attach, 72);
+ISOSCOPE_ASSERT_SIZE(isoscope_cgroup_attach, 80);
 
 /*
  * Namespaces of a task by type. `pid` and `time` are those for its children, which is what setns and
@@ -152,6 +154,7 @@ enum isoscope_mechanism {
 	ISOSCOPE_MECHANISM_CLONE = 3,
 	ISOSCOPE_MECHANISM_NONE = 4, /* found by state though the legal paths are watched: tampering */
 	ISOSCOPE_MECHANISM_CGROUP_ATTACH = 5,
+	ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP = 6, /* born in another cgroup than its parent's */
 };
 
 /* Which hook saw a change of namespaces first. */
@@ -161,6 +164,7 @@ enum isoscope_seen_at {
 	ISOSCOPE_SEEN_AT_SWITCH = 3,
 	ISOSCOPE_SEEN_AT_EXEC = 4,
 	ISOSCOPE_SEEN_AT_EXIT = 5,
+	ISOSCOPE_SEEN_AT_RECHECK = 6, /* the task slept, and all tasks were looked at after a loss */
 };
 
 /* The namespace set of a task changed. */

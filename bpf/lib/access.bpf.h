@@ -120,7 +120,10 @@ static __always_inline bool emit_access(struct task_struct *task, const struct t
 		return false;
 	fill_header(&event.header, size, ISOSCOPE_KIND_ACCESS, ISOSCOPE_CLASS_SECURITY, task,
 		    task_cgroup_id(task), now);
-	return output_security(&event, size);
+	if (output_security(&event, size))
+		return true;
+	count(ISOSCOPE_ACCESS_GONE);
+	return false;
 }
 
 /* Without a target it is the kernel's, or the host's. */

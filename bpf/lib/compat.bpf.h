@@ -7,6 +7,8 @@
 
 /* include/linux/sched.h; the same numbers since 4.14. */
 #define TASK_DEAD 0x80
+/* TASK_NEW, TASK_WAKING and TASK_DEAD; 0 is running. In every other state a task sleeps, or is about to. */
+#define TASK_NOT_ASLEEP (0x800 | 0x200 | TASK_DEAD)
 /* include/uapi/asm-generic/errno-base.h */
 #define EEXIST 17
 

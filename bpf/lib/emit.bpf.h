@@ -27,6 +27,8 @@ static __always_inline void count_made(__u16 event_class)
 static __always_inline void count_dropped(__u16 event_class)
 {
 	count(ISOSCOPE_DROPPED_SECURITY + event_class);
+	if (event_class == ISOSCOPE_CLASS_SECURITY && !recheck.dropped_since_ns)
+		__sync_val_compare_and_swap(&recheck.dropped_since_ns, 0, bpf_ktime_get_ns());
 }
 
 /*

@@ -27,6 +27,50 @@ static __always_inline bool same_namespaces(const struct isoscope_ns_set *a, con
 }
 
 /*
+ * A number for what a task has, never 0. By inums too: a new user namespace alone leaves the key as it is.
+ * Who does not know where the kernel has its namespaces cannot make two states that have the same number.
+ */
+static __always_inline __u32 state_of(__u64 key, const struct isoscope_ns_set *set)
+{
+	__u64 state = key;
+
+#pragma unroll
+	for (int i = 0; i < ISOSCOPE_NS_COUNT; i++) {
+		state = (state ^ set->inum[i]) * 0x9e3779b97f4a7c15;
+		state ^= state >> 32;
+	}
+	return state | 1;
+}
+
+static __always_inline void fill_change(struct isoscope_namespaces *event, struct task_struct *task,
+					const struct isoscope_ns_set *from, const struct isoscope_ns_set *to,
+					__u64 home_cgroup_id)
+{
+	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_NAMESPACES, ISOSCOPE_CLASS_SECURITY, task,
+		    task_cgroup_id(task), bpf_ktime_get_ns());
+	event->from = *from;
+	event->to = *to;
+	event->home_cgroup_id = home_cgroup_id;
+	event->start_ns = task->start_boottime;
+	event->cap_effective = 0;
+	bpf_core_read(&event->cap_effective, sizeof(event->cap_effective), &task->real_cred->cap_effective);
+	event->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
+	event->uid = BPF_CORE_READ(task, real_cred, uid.val);
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
+}
+
+/* From here on the record says what the task has, and everybody was told. */
+static __always_inline void settle(struct task_record *record, __u64 key, const struct isoscope_ns_set *now)
+{
+	record->namespaces_key = key;
+	record->namespaces = *now;
+	record->lost_mechanism = 0;
+	record->lost_key = 0;
+	record->told_state = 0;
+}
+
+/*
  * Reports what differs between the record and the task. The record takes over the new state only when the
  * report is on its way: if the ring is full, the next check finds the difference again, and a loss is a
  * delay.
@@ -42,8 +86,17 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	read_namespaces(task, &now);
 	record->deferrals = 0;
 	record->nsproxy = 0; /* the next switch compares the whole key */
+	if (record->told_state && record->told_state == state_of(key, &now)) {
+		settle(record, key, &now);
+		return 0;
+	}
+	if (record->told_state) /* and then it changed again */
+		record->lost_key = record->told_state = 0;
+	/* Where it was in between was not told, and is nowhere to be seen any more. */
+	if (record->lost_key && record->lost_key != key)
+		count(ISOSCOPE_CROSSING_GONE);
 	if (same_namespaces(&record->namespaces, &now)) {
-		record->namespaces_key = key;
+		settle(record, key, &now);
 		return 0;
 	}
 	count(ISOSCOPE_NAMESPACE_CHANGES);
@@ -57,26 +110,11 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 		record->lost_key = key;
 		return 0;
 	}
-	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_NAMESPACES, ISOSCOPE_CLASS_SECURITY, task,
-		    task_cgroup_id(task), bpf_ktime_get_ns());
-	event->from = record->namespaces;
-	event->to = now;
-	event->home_cgroup_id = record->home_cgroup_id;
-	event->start_ns = task->start_boottime;
-	event->cap_effective = 0;
-	bpf_core_read(&event->cap_effective, sizeof(event->cap_effective), &task->real_cred->cap_effective);
-	event->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
-	event->uid = BPF_CORE_READ(task, real_cred, uid.val);
+	fill_change(event, task, &record->namespaces, &now, record->home_cgroup_id);
 	event->mechanism = mechanism;
 	event->seen_at = seen_at;
-	__builtin_memset(event->pad, 0, sizeof(event->pad));
-	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
 	submit_urgent(event);
-
-	record->namespaces_key = key;
-	record->namespaces = now;
-	record->lost_mechanism = 0;
-	record->lost_key = 0;
+	settle(record, key, &now);
 	return 0;
 }
 
@@ -112,7 +150,7 @@ static __always_inline void check_namespaces(struct task_struct *task, struct ta
 		if (may_skip_key(task, record))
 			return;
 		key = namespaces_key(task->nsproxy);
-		if (key == record->namespaces_key) {
+		if (key == record->namespaces_key && !record->lost_key) {
 			record->nsproxy = (__u64)task->nsproxy;
 			return;
 		}

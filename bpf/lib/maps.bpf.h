@@ -17,6 +17,7 @@
 extern const volatile struct isoscope_knobs knobs;
 /* Not a map of its own: reading a global is one instruction. */
 extern volatile struct isoscope_control control;
+extern struct isoscope_recheck recheck;
 
 /*
  * One slot per thread, found by thread id: tid & (task_slots - 1). The JIT inlines the look-up (about 10

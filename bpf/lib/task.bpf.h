@@ -93,6 +93,7 @@ static __always_inline void reset_record(struct task_record *record, struct task
 	record->deferrals = 0;
 	record->lost_mechanism = 0;
 	record->lost_key = 0;
+	record->told_state = 0;
 	record->migrations = task->se.nr_migrations;
 	record->switched_in_ns = bpf_ktime_get_ns(); /* it runs, since some time that is not known */
 	record->runnable_ns = 0;

@@ -7,7 +7,8 @@
 
 struct task_record {
 	__u32 tid;  /* whose record this is; 0: free. Taken by compare-and-swap */
-	__u32 vcpu; /* index into `vcpus`; 0: no vCPU thread so far */
+	__u16 vcpu; /* index into `vcpus`; 0: no vCPU thread so far */
+	__u16 cpu;  /* that it was switched out of last */
 
 	/* isolation: keys (see namespaces_key) are compared for a change only, inums tell what changed */
 	__u64 namespaces_key;
@@ -32,7 +33,8 @@ struct task_record {
 	__u32 sched_cell; /* of the account; 0: none */
 	__u32 epoch;	  /* control.epoch when its account was found */
 	__u32 window;	  /* the last it came to run in */
-	__u32 cpu;	  /* that it was switched out of last */
+	__u32 told_state; /* what a walk over all tasks has told of, by state_of(); 0: nothing. See
+			     recheck.bpf.c */
 };
 ISOSCOPE_ASSERT_SIZE(task_record, 144);
 

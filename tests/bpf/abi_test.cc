@@ -70,7 +70,8 @@ const std::map<std::string, Layout> abi{
     {"isoscope_cgroup_attach", {sizeof(isoscope_cgroup_attach), {
         MEMBER(isoscope_cgroup_attach, header), MEMBER(isoscope_cgroup_attach, to_cgroup_id),
         MEMBER(isoscope_cgroup_attach, home_cgroup_id), MEMBER(isoscope_cgroup_attach, moved_tgid),
-        MEMBER(isoscope_cgroup_attach, moved_tid), MEMBER(isoscope_cgroup_attach, comm)}}},
+        MEMBER(isoscope_cgroup_attach, moved_tid), MEMBER(isoscope_cgroup_attach, comm),
+        MEMBER(isoscope_cgroup_attach, mechanism), MEMBER(isoscope_cgroup_attach, pad)}}},
     {"isoscope_ns_set", {sizeof(isoscope_ns_set), {
         MEMBER(isoscope_ns_set, inum)}}},
     {"isoscope_exec", {sizeof(isoscope_exec), {
@@ -145,6 +146,9 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_knobs, host_namespaces)}}},
     {"isoscope_control", {sizeof(isoscope_control), {
         MEMBER(isoscope_control, window), MEMBER(isoscope_control, epoch)}}},
+    {"isoscope_recheck", {sizeof(isoscope_recheck), {
+        MEMBER(isoscope_recheck, dropped_since_ns), MEMBER(isoscope_recheck, tasks),
+        MEMBER(isoscope_recheck, found), MEMBER(isoscope_recheck, pending)}}},
     {"isoscope_hist_tables", {sizeof(isoscope_hist_tables), {
         MEMBER(isoscope_hist_tables, floor_ns), MEMBER(isoscope_hist_tables, guess)}}},
 };

@@ -38,6 +38,12 @@ class Cgroups : public Live {
     return seen<CgroupAttached>(
         [&](const event::Meta&, const CgroupAttached& what) { return what.moved_tgid == tgid; });
   }
+  std::vector<Seen<CgroupAttached>> moved(std::uint32_t tgid) {
+    drain();
+    return seen<CgroupAttached>([&](const event::Meta&, const CgroupAttached& what) {
+      return what.moved_tgid == tgid && what.mechanism == event::Mechanism::cgroup_attach;
+    });
+  }
 };
 
 TEST_F(Cgroups, MadeAndRemovedAreTold) {
@@ -92,16 +98,46 @@ TEST_F(Cgroups, AMovedTaskIsTold) {
     return 0;
   });
   ASSERT_TRUE(named.await());
-  EXPECT_TRUE(attached(child.pid()).empty()) << "born there is not moved there";
+  EXPECT_TRUE(moved(child.pid()).empty()) << "born there is not moved there";
   to.take_in(child.pid());
-  ASSERT_EQ(attached(child.pid()).size(), 1U);
-  const auto [meta, moved] = attached(child.pid()).front();
-  EXPECT_EQ(moved.to_cgroup_id, to.id());
-  EXPECT_EQ(moved.home_cgroup_id, own_cgroup_id()) << "it belongs to its parent's unit wherever it was born";
-  EXPECT_EQ(moved.moved_tid, child.pid());
-  EXPECT_EQ(moved.comm, "fifteen letters");
+  ASSERT_EQ(moved(child.pid()).size(), 1U);
+  const auto [meta, what] = moved(child.pid()).front();
+  EXPECT_EQ(what.to_cgroup_id, to.id());
+  EXPECT_EQ(what.home_cgroup_id, own_cgroup_id()) << "it belongs to its parent's unit wherever it was born";
+  EXPECT_EQ(what.moved_tid, child.pid());
+  EXPECT_EQ(what.comm, "fifteen letters");
   EXPECT_EQ(meta.tgid, static_cast<std::uint32_t>(::getpid()));
   EXPECT_EQ(meta.cgroup_id, own_cgroup_id());
+}
+
+// clone3 with CLONE_INTO_CGROUP passes no cgroup_attach_task.
+TEST_F(Cgroups, ATaskBornInAnotherCgroupIsTold) {
+  start();
+  const Cgroup elsewhere;
+  const Child child({.cgroup = elsewhere.fd()}, [] { return 0; });
+  ASSERT_EQ(child.await_end(), 0);
+  ASSERT_EQ(attached(child.pid()).size(), 1U);
+  const auto [meta, born] = attached(child.pid()).front();
+  EXPECT_EQ(born.mechanism, event::Mechanism::clone_into_cgroup);
+  EXPECT_EQ(born.to_cgroup_id, elsewhere.id());
+  EXPECT_EQ(born.home_cgroup_id, own_cgroup_id());
+  EXPECT_EQ(born.moved_tid, child.pid());
+  EXPECT_EQ(meta.tgid, static_cast<std::uint32_t>(::getpid()));
+  EXPECT_EQ(meta.cgroup_id, own_cgroup_id());
+}
+
+TEST_F(Cgroups, BornInItsParentsCgroupIsNoMove) {
+  start();
+  const Cgroup elsewhere;
+  const Shared<std::uint32_t> grandchild;
+  const Child child({.cgroup = elsewhere.fd()}, [&] {
+    const Child second([] { return 0; });
+    *grandchild = second.pid();
+    return second.await_end();
+  });
+  ASSERT_EQ(child.await_end(), 0);
+  EXPECT_EQ(attached(child.pid()).size(), 1U);
+  EXPECT_TRUE(attached(*grandchild).empty());
 }
 
 // With cgroup.procs the process goes as a whole.

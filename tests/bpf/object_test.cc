@@ -42,7 +42,8 @@ std::vector<std::string> expected_programs() {
                                  "handle_sched_wa", "handle_signal_g"};
   const kernel::AccessHooks& access = features().access;
   for (const auto& [there, name] :
-       std::initializer_list<std::pair<bool, const char*>>{{features().legal_paths(), "handle_perf_eve"},
+       std::initializer_list<std::pair<bool, const char*>>{{features().task_iterator, "handle_iter_tas"},
+                                                           {features().legal_paths(), "handle_perf_eve"},
                                                            {features().legal_paths(), "handle_switch_t"},
                                                            {access.ptrace, "handle_ptrace_a"},
                                                            {access.unix_connect, "handle_unix_str"},

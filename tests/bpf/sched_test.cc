@@ -35,8 +35,9 @@ class Sched : public Live {
   std::uint64_t await_home_of_moved(std::uint32_t tgid) {
     const auto moved = [&] {
       drain();
-      return seen<CgroupAttached>(
-          [&](const event::Meta&, const CgroupAttached& attached) { return attached.moved_tgid == tgid; });
+      return seen<CgroupAttached>([&](const event::Meta&, const CgroupAttached& attached) {
+        return attached.moved_tgid == tgid && attached.mechanism == event::Mechanism::cgroup_attach;
+      });
     };
     return eventually([&] { return !moved().empty(); }) ? moved().front().what.home_cgroup_id : 0;
   }

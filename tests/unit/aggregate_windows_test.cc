@@ -4,6 +4,7 @@
 
 #include "aggregate/exits.h"
 #include "aggregate/ledger.h"
+#include "aggregate/recheck.h"
 #include "aggregate/totals.h"
 
 namespace isoscope::aggregate {
@@ -239,6 +240,36 @@ TEST(LedgerBook, ArithmeticClosesPerClass) {
   EXPECT_EQ(second.write_errors, 3U);
 }
 
+// From the first drop to the pass that finds nothing more; windows in between have their part of it.
+TEST(RecheckBook, AGapIsOpenFromTheFirstDropToAPassWithoutAFinding) {
+  RecheckBook book;
+  book.dropped(0);
+  EXPECT_FALSE(book.open());
+  EXPECT_TRUE(book.close(100).complete);
+  book.dropped(1000);
+  book.dropped(1500);
+  book.pass({.tasks = 7, .found = 2, .pending = 0}, 0, 2000);
+  EXPECT_TRUE(book.open()) << "there may be more";
+  const Recheck first = book.close(3000);
+  EXPECT_EQ(first.count, 1U);
+  EXPECT_EQ(first.tasks, 7U);
+  EXPECT_EQ(first.found, 2U);
+  EXPECT_EQ(first.open_ns, 2000U);
+  EXPECT_FALSE(first.complete);
+  book.pass({.tasks = 7, .found = 0, .pending = 1}, 0, 3100);
+  EXPECT_TRUE(book.open()) << "one is still to be told";
+  book.pass({.tasks = 7, .found = 0, .pending = 0}, 3150, 3200);
+  EXPECT_TRUE(book.open()) << "something was dropped meanwhile";
+  book.pass({.tasks = 8, .found = 0, .pending = 0}, 0, 3300);
+  EXPECT_FALSE(book.open());
+  const Recheck second = book.close(4000);
+  EXPECT_EQ(second.count, 3U);
+  EXPECT_EQ(second.tasks, 22U);
+  EXPECT_EQ(second.open_ns, 300U);
+  EXPECT_TRUE(second.complete);
+  EXPECT_EQ(book.close(5000).count, 0U);
+}
+
 Snapshot window_of(const std::string& vm, std::uint64_t count) {
   Snapshot window;
   window.window = 1;
@@ -302,14 +333,21 @@ TEST(Totals, WithoutRowsTheLedgerIsTheSame) {
   window.ledger.undecodable = 2;
   window.ledger.classes = {{"exits", 5, 4, 1}};
   window.ledger.maps = {{"vcpus", 3, 10}};
+  window.ledger.recheck = {1, 10, 2, 100, false};
   totals.add_ledger_of(window);
   window.ledger.maps = {{"vcpus", 1, 10}};
+  window.ledger.recheck = {2, 20, 1, 50, true};
   totals.add_ledger_of(window);
   const Snapshot all = totals.summary();
   EXPECT_EQ(all.start_mono_ns, 10U);
   EXPECT_THAT(all.vm_exits, IsEmpty());
   EXPECT_EQ(all.ledger.undecodable, 4U);
   EXPECT_EQ(all.ledger.classes[0].made, 10U);
+  EXPECT_EQ(all.ledger.recheck.count, 3U);
+  EXPECT_EQ(all.ledger.recheck.tasks, 30U);
+  EXPECT_EQ(all.ledger.recheck.found, 3U);
+  EXPECT_EQ(all.ledger.recheck.open_ns, 150U);
+  EXPECT_TRUE(all.ledger.recheck.complete);   // as it is at the end
   EXPECT_EQ(all.ledger.maps[0].entries, 1U);  // how full it is at the end, not a sum
 }
 

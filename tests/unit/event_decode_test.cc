@@ -94,6 +94,7 @@ Bytes cgroup_attach() {
   r.moved_tgid = 33;
   r.moved_tid = 34;
   std::memcpy(r.comm, "runc:[2:INIT]", 14);
+  r.mechanism = ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP;
   return bytes_of(r);
 }
 
@@ -217,6 +218,7 @@ TEST(EventDecode, CgroupAttached) {
   EXPECT_EQ(attached.moved_tgid, 33u);
   EXPECT_EQ(attached.moved_tid, 34u);
   EXPECT_EQ(attached.comm, "runc:[2:INIT]");
+  EXPECT_EQ(attached.mechanism, Mechanism::clone_into_cgroup);
 }
 
 TEST(EventDecode, Exec) {
@@ -297,10 +299,16 @@ TEST(EventDecode, NumbersWithoutMeaningAreRejected) {
   auto r = namespaces_changed();
   r.mechanism = ISOSCOPE_MECHANISM_CGROUP_ATTACH + 1;
   EXPECT_FALSE(decode(bytes_of(r)));
-  for (const int seen_at : {0, ISOSCOPE_SEEN_AT_EXIT + 1, 255}) {
+  for (const int seen_at : {0, ISOSCOPE_SEEN_AT_RECHECK + 1, 255}) {
     r = namespaces_changed();
     r.seen_at = static_cast<std::uint8_t>(seen_at);
     EXPECT_FALSE(decode(bytes_of(r))) << seen_at;
+  }
+  Bytes moved = cgroup_attach();
+  const auto at = static_cast<std::ptrdiff_t>(offsetof(isoscope_cgroup_attach, mechanism));
+  for (const int mechanism : {ISOSCOPE_MECHANISM_SETNS, ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP + 1}) {
+    *(moved.begin() + at) = static_cast<std::byte>(mechanism);
+    EXPECT_FALSE(decode(moved)) << mechanism;
   }
 }
 
@@ -422,7 +430,9 @@ TEST(EventRecord, Words) {
   EXPECT_STREQ(to_string(NamespaceType::user), "user");
   EXPECT_STREQ(to_string(Mechanism::none), "none");
   EXPECT_STREQ(to_string(Mechanism::cgroup_attach), "cgroup_attach");
+  EXPECT_STREQ(to_string(Mechanism::clone_into_cgroup), "clone_into_cgroup");
   EXPECT_STREQ(to_string(SeenAt::context_switch), "switch");
+  EXPECT_STREQ(to_string(SeenAt::recheck), "recheck");
 }
 
 }  // namespace

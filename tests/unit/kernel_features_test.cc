@@ -21,6 +21,7 @@ Features whole() {
   features.cgroup_tracepoints = true;
   features.fentry_switch_task_namespaces = true;
   features.fentry_perf_event_namespaces = true;
+  features.task_iterator = true;
   features.access = {true, true, true, true, true, true, true, true};
   features.tracefs = true;
   features.cgroups = CgroupHierarchy{CgroupController::unified, 0, {"/sys/fs/cgroup", ""}};
@@ -146,6 +147,13 @@ TEST(Explain, AllOnWithAWholeKernel) {
   for (const Capability& capability : explain(whole())) {
     EXPECT_EQ(capability.state, Availability::on) << capability.name;
   }
+}
+
+TEST(Explain, WithoutATaskIteratorThereIsNoRecheck) {
+  Features features = whole();
+  EXPECT_THAT(line(explain(features), "re-check after a loss").words, HasSubstr("iter/task"));
+  features.task_iterator = false;
+  EXPECT_EQ(line(explain(features), "re-check after a loss").state, Availability::off);
 }
 
 TEST(Explain, WithoutFentrySaysWhichDetectionsAreOff) {

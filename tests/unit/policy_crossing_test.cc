@@ -479,6 +479,24 @@ TEST(Crossing, OutOfTheContainersCgroup) {
   EXPECT_EQ(resolve(world.attach_record(init, world.mkdir(init.cgroup, "sub")), world.units), std::nullopt);
 }
 
+// By clone3 with CLONE_INTO_CGROUP. The child has its parent's home, wherever it is born.
+TEST(Crossing, BornOutsideOfTheContainersCgroup) {
+  Watched world;
+  const Task init = world.run_container(docker_a);
+  const auto born = [&](const Task& child, std::uint64_t cgroup) {
+    event::Record record = world.attach_record(child, cgroup);
+    std::get<event::CgroupAttached>(record.payload).mechanism = Mechanism::clone_into_cgroup;
+    return resolve(record, world.units);
+  };
+  const auto crossing = born(world.fork(init), world.mkdirs("/user.slice/session-1.scope"));
+  ASSERT_TRUE(crossing);
+  EXPECT_EQ(crossing->direction, Direction::leave_cgroup);
+  EXPECT_EQ(crossing->mechanism, Mechanism::clone_into_cgroup);
+  EXPECT_EQ(judge(*crossing).size(), 1u);
+  EXPECT_EQ(born(world.fork(init), world.mkdir(init.cgroup, "sub")), std::nullopt);
+  EXPECT_EQ(born(world.spawn("runc"), init.cgroup), std::nullopt);
+}
+
 TEST(Crossing, MovesOfHostSoftwareAreNothing) {
   Watched world;
   const Task init = world.run_container(docker_a);

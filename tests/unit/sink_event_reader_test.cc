@@ -119,8 +119,8 @@ TEST(EventReader, EveryWordOfTheEnumerations) {
   for (const auto direction : {policy::Direction::escape, policy::Direction::host, policy::Direction::own,
                                policy::Direction::leave_cgroup}) {
     for (const auto mechanism :
-         {event::Mechanism::unknown, event::Mechanism::none, event::Mechanism::clone}) {
-      for (const auto seen_at : {event::SeenAt::commit, event::SeenAt::exit}) {
+         {event::Mechanism::unknown, event::Mechanism::none, event::Mechanism::clone_into_cgroup}) {
+      for (const auto seen_at : {event::SeenAt::commit, event::SeenAt::exit, event::SeenAt::recheck}) {
         crossing.direction = direction;
         crossing.mechanism = mechanism;
         crossing.seen_at = seen_at;

@@ -218,6 +218,17 @@ TEST(Table, LossesAreLoudAndNamed) {
                         "records not understood: 1;\n        lines of output not written: 7\n"));
 }
 
+TEST(Table, AGapIsALossThatSaysHowItEnded) {
+  aggregate::Snapshot window = samples::window();
+  window.ledger.recheck = {2, 1'000, 3, 1'500'000'000, true};
+  const std::string closed = table({window});
+  EXPECT_THAT(closed, HasSubstr("re-checks 2, 1,000 tasks"));
+  EXPECT_THAT(closed, HasSubstr("3 changes found"));
+  EXPECT_THAT(closed, HasSubstr("could be late for 1.50 s, until a re-check closed the gap"));
+  window.ledger.recheck.complete = false;
+  EXPECT_THAT(table({window}), HasSubstr("and the gap is still open"));
+}
+
 TEST(Table, AnOpenSumIsALossOnlyAtTheEnd) {
   aggregate::Snapshot window = samples::window();
   window.ledger.classes[0] = {"security", 12, 10, 1};

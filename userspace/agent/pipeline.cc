@@ -501,6 +501,7 @@ void Pipeline::recover_units(const aggregate::Ledger& window, std::uint64_t now_
 
 void Pipeline::close_window() {
   drain();
+  recheck();
   clock_.refresh();
   aggregate::Snapshot window;
   window.window = window_;
@@ -521,6 +522,7 @@ void Pipeline::close_window() {
   }
   window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
   window.ledger.agent_resident_bytes = own_resident_bytes();
+  window.ledger.recheck = recheck_.close(window.end_mono_ns);
   window.ledger.maps = std::exchange(maps_, {});
   window.ledger.causes.push_back({"resource_units_full", resources_.left_out()});
   window.ledger.causes.push_back({"ancestries_left_out", ancestry_.take_left_out()});
@@ -538,6 +540,7 @@ void Pipeline::close_window() {
 }
 
 void Pipeline::finish() {
+  recheck();
   probe_.detach();
   // Nothing comes any more: what is in the rings is all that there is.
   for (const probe::Ring ring : {probe::Ring::security, probe::Ring::data}) {

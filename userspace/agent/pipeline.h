@@ -15,9 +15,11 @@
 #include "agent/filter.h"
 #include "agent/guard.h"
 #include "agent/host_view.h"
+#include "agent/recheck.h"
 #include "agent/resource_watch.h"
 #include "aggregate/exits.h"
 #include "aggregate/ledger.h"
+#include "aggregate/recheck.h"
 #include "aggregate/sched.h"
 #include "aggregate/totals.h"
 #include "base/clock.h"
@@ -55,6 +57,10 @@ class Pipeline {
   void drain();
   // Attaches to kvm if its modules have come, and lets go of it when they leave.
   void look_for_kvm();
+  // Looks for what was dropped, if anything was.
+  void recheck() {
+    agent::recheck(probe_, recheck_, [this] { drain_security(); });
+  }
   // Reads what container runtimes have written down since.
   void look_for_metadata();
   void close_window();
@@ -131,6 +137,7 @@ class Pipeline {
   aggregate::SchedWindows sched_windows_;
   ResourceWatch resources_;
   aggregate::LedgerBook ledger_;
+  aggregate::RecheckBook recheck_;
   aggregate::Totals totals_;
   bool has_table_ = false;                          // the one output that shows the sums of the run
   std::vector<aggregate::MapLedger> maps_;          // of the window that is being closed

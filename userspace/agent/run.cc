@@ -24,6 +24,8 @@ constexpr std::chrono::milliseconds drain_period{100};
 constexpr std::chrono::milliseconds kvm_period{250};
 constexpr std::chrono::milliseconds metadata_period{500};
 constexpr std::chrono::seconds fold_period{1};
+// Costs nothing where nothing was dropped.
+constexpr std::chrono::seconds recheck_period{1};
 
 // The command, if there is one, decides when the run ends: signals that ask for an end are passed on to it. A
 // key on the terminal (Ctrl-C) has reached it by itself.
@@ -74,6 +76,9 @@ Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, std::optional<Child>&
     return done;
   }
   if (auto done = loop.every(fold_period, [&] { pipeline.report_folded(); }); !done) {
+    return done;
+  }
+  if (auto done = loop.every(recheck_period, [&] { pipeline.recheck(); }); !done) {
     return done;
   }
   if (auto done = loop.every(config.interval, [&] { pipeline.close_window(); }); !done) {

@@ -26,6 +26,9 @@ constexpr std::array causes{
     Cause{ISOSCOPE_WAIT_UNPAIRED, "waits_unpaired"},
     Cause{ISOSCOPE_PREEMPTION_FULL, "preemption_table_full"},
     Cause{ISOSCOPE_VMM_FULL, "vmm_table_full"},
+    Cause{ISOSCOPE_CROSSING_GONE, "crossings_gone"},
+    Cause{ISOSCOPE_ACCESS_GONE, "accesses_gone"},
+    Cause{ISOSCOPE_MOVE_GONE, "cgroup_moves_gone"},
 };
 
 }  // namespace

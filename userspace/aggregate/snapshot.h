@@ -73,10 +73,21 @@ struct MapLedger {
   std::uint64_t capacity = 0;
 };
 
+// What became of changes of namespaces whose records were dropped: all tasks were looked at until a pass
+// found nothing more, and nothing was dropped meanwhile.
+struct Recheck {
+  std::uint64_t count = 0;    // passes
+  std::uint64_t tasks = 0;    // looked at, added up over the passes
+  std::uint64_t found = 0;    // changes that were told by a pass
+  std::uint64_t open_ns = 0;  // from the first drop to the end of the pass that closed the gap
+  bool complete = true;       // no gap is open at the end of the window
+};
+
 struct Ledger {
   std::vector<ClassLedger> classes;
   std::vector<CauseLedger> causes;  // failures by cause; a row per cause, also when 0
   std::vector<MapLedger> maps;
+  Recheck recheck;
   std::uint64_t undecodable = 0;  // records that userspace could not read
   std::uint64_t unmatched_exits = 0;
   std::uint64_t unmatched_entries = 0;

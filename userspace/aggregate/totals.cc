@@ -91,6 +91,11 @@ void Totals::add_ledger(const Ledger& window) {
     sum.causes[i].count += window.causes[i].count;
   }
   sum.maps = window.maps;
+  sum.recheck.count += window.recheck.count;
+  sum.recheck.tasks += window.recheck.tasks;
+  sum.recheck.found += window.recheck.found;
+  sum.recheck.open_ns += window.recheck.open_ns;
+  sum.recheck.complete = window.recheck.complete;
   sum.undecodable += window.undecodable;
   sum.unmatched_exits += window.unmatched_exits;
   sum.unmatched_entries += window.unmatched_entries;

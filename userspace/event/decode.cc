@@ -26,7 +26,8 @@ constexpr std::size_t path_offset = offsetof(isoscope_access, path);
 static_assert(namespace_types == ISOSCOPE_NS_COUNT);
 static_assert(static_cast<int>(NamespaceType::user) == ISOSCOPE_NS_USER);
 static_assert(static_cast<int>(Mechanism::cgroup_attach) == ISOSCOPE_MECHANISM_CGROUP_ATTACH);
-static_assert(static_cast<int>(SeenAt::exit) == ISOSCOPE_SEEN_AT_EXIT);
+static_assert(static_cast<int>(Mechanism::clone_into_cgroup) == ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP);
+static_assert(static_cast<int>(SeenAt::recheck) == ISOSCOPE_SEEN_AT_RECHECK);
 static_assert(static_cast<int>(AccessKind::foreign_root) == ISOSCOPE_ACCESS_FOREIGN_ROOT);
 
 Error broken(std::string what) {
@@ -157,11 +158,16 @@ Result<Payload> decode_access(std::span<const std::byte> bytes) {
 
 Result<Payload> decode_cgroup_attach(std::span<const std::byte> bytes) {
   const auto wire = read<isoscope_cgroup_attach>(bytes);
+  if (wire.mechanism != ISOSCOPE_MECHANISM_CGROUP_ATTACH &&
+      wire.mechanism != ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP) {
+    return broken(fmt::format("mechanism {} does not move tasks", wire.mechanism));
+  }
   return Payload(CgroupAttached{.to_cgroup_id = wire.to_cgroup_id,
                                 .home_cgroup_id = wire.home_cgroup_id,
                                 .moved_tgid = wire.moved_tgid,
                                 .moved_tid = wire.moved_tid,
-                                .comm = comm_of(wire.comm)});
+                                .comm = comm_of(wire.comm),
+                                .mechanism = static_cast<Mechanism>(wire.mechanism)});
 }
 
 Result<Payload> decode_exec(std::span<const std::byte> bytes) {
@@ -177,7 +183,7 @@ Result<Payload> decode_namespaces(std::span<const std::byte> bytes) {
   if (wire.mechanism > ISOSCOPE_MECHANISM_CGROUP_ATTACH) {
     return broken(fmt::format("unknown mechanism {}", wire.mechanism));
   }
-  if (wire.seen_at < ISOSCOPE_SEEN_AT_COMMIT || wire.seen_at > ISOSCOPE_SEEN_AT_EXIT) {
+  if (wire.seen_at < ISOSCOPE_SEEN_AT_COMMIT || wire.seen_at > ISOSCOPE_SEEN_AT_RECHECK) {
     return broken(fmt::format("unknown place {} of a namespace check", wire.seen_at));
   }
   return Payload(NamespacesChanged{.from = namespaces_of(wire.from),

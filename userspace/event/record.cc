@@ -39,6 +39,8 @@ const char* to_string(Mechanism mechanism) {
       return "none";
     case Mechanism::cgroup_attach:
       return "cgroup_attach";
+    case Mechanism::clone_into_cgroup:
+      return "clone_into_cgroup";
   }
   return "?";
 }
@@ -83,6 +85,8 @@ const char* to_string(SeenAt seen_at) {
       return "exec";
     case SeenAt::exit:
       return "exit";
+    case SeenAt::recheck:
+      return "recheck";
   }
   return "?";
 }

@@ -32,10 +32,25 @@ struct NamespaceSet {
   friend bool operator==(const NamespaceSet&, const NamespaceSet&) = default;
 };
 
-enum class Mechanism : std::uint8_t { unknown, setns, unshare, clone, none, cgroup_attach };
+enum class Mechanism : std::uint8_t {
+  unknown,
+  setns,
+  unshare,
+  clone,
+  none,
+  cgroup_attach,
+  clone_into_cgroup
+};
 const char* to_string(Mechanism mechanism);
 
-enum class SeenAt : std::uint8_t { commit = 1, fork = 2, context_switch = 3, exec = 4, exit = 5 };
+enum class SeenAt : std::uint8_t {
+  commit = 1,
+  fork = 2,
+  context_switch = 3,
+  exec = 4,
+  exit = 5,
+  recheck = 6
+};
 const char* to_string(SeenAt seen_at);
 
 // Where the time of exits went; see struct isoscope_split. The four parts make the whole: handling in the
@@ -87,13 +102,14 @@ struct CgroupRemoved {
   std::uint64_t id = 0;
 };
 
-// meta is the task that did the moving.
+// meta is the task that did the moving, or the parent of one that was born there.
 struct CgroupAttached {
   std::uint64_t to_cgroup_id = 0;
   std::uint64_t home_cgroup_id = 0;  // see NamespacesChanged
   std::uint32_t moved_tgid = 0;
   std::uint32_t moved_tid = 0;
-  std::string comm;  // raw kernel bytes, perhaps not UTF-8
+  std::string comm;                                // raw kernel bytes, perhaps not UTF-8
+  Mechanism mechanism = Mechanism::cgroup_attach;  // or clone_into_cgroup
 };
 
 // A program started in a mount namespace that the task's parent does not have.

@@ -118,6 +118,16 @@ Capability namespace_events(const Features& features) {
           "at the task's next switch, exec or exit; setns and unshare cannot be told from tampering"};
 }
 
+Capability recheck(const Features& features) {
+  const std::string name = "re-check after a loss";
+  if (features.task_iterator) {
+    return {name, Availability::on,
+            "iter/task: when security records were dropped, the namespaces of tasks that sleep are compared"};
+  }
+  return {name, Availability::off,
+          "the kernel has no BPF task iterator: what was dropped is told when its task next runs"};
+}
+
 }  // namespace
 
 KvmPath kvm_path(const KvmFeatures& kvm, bool guest_rip) {
@@ -200,6 +210,7 @@ std::vector<Capability> explain(const Features& features) {
   lines.push_back(units_by_cgroup(features));
   lines.push_back(namespace_events(features));
   lines.push_back({"namespace changes by state", Availability::on, "checked at every switch, exec and exit"});
+  lines.push_back(recheck(features));
   lines.push_back(access_across_units(features.access));
   return lines;
 }

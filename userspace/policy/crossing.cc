@@ -139,7 +139,8 @@ std::optional<Crossing> resolve_change(const event::Meta& meta, const event::Nam
   return crossing;
 }
 
-// A task is moved out of the container it belongs to. Being moved into one is how a runtime starts things.
+// A task is moved, or born, out of the container it belongs to. Being moved into one is how a runtime starts
+// things.
 std::optional<Crossing> resolve_attach(const event::Meta& meta, const event::CgroupAttached& attached,
                                        const UnitRegistry& units) {
   const Unit& subject = units.unit_of_task(attached.home_cgroup_id, attached.moved_tgid);
@@ -154,7 +155,7 @@ std::optional<Crossing> resolve_attach(const event::Meta& meta, const event::Cgr
   crossing.from = subject.ref;
   crossing.to = units.ref_of_cgroup(attached.to_cgroup_id);
   crossing.direction = Direction::leave_cgroup;
-  crossing.mechanism = Mechanism::cgroup_attach;
+  crossing.mechanism = attached.mechanism;
   if (const std::string* path = units.cgroups().path_of(attached.to_cgroup_id)) {
     crossing.to_cgroup = *path;
   }

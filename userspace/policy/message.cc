@@ -104,6 +104,9 @@ std::string_view how(const std::string& mechanism) {
   if (mechanism == "cgroup_attach") {
     return " by a move between cgroups";
   }
+  if (mechanism == "clone_into_cgroup") {
+    return " by a clone into another cgroup";
+  }
   return {};
 }
 

@@ -156,6 +156,8 @@ void discover_types(kernel::Features& features) {
     features.fentry_switch_task_namespaces = fentry_works(types.get(), "switch_task_namespaces");
     features.fentry_perf_event_namespaces = fentry_works(types.get(), "perf_event_namespaces");
   }
+  // Where a program of this kind is attached to (DEFINE_BPF_ITER_FUNC).
+  features.task_iterator = btf__find_by_name_kind(types.get(), "bpf_iter_task", BTF_KIND_FUNC) > 0;
   features.access = access_hooks(types.get(), features.legal_paths());
 }
 

@@ -2,8 +2,10 @@
 #include "probe/probe.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
@@ -14,6 +16,7 @@
 #include "abi/knobs.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/unique_fd.h"
 #include "probe/discover.h"
 #include "probe/kvm_attachment.h"
 #include "probe/libbpf_log.h"
@@ -194,6 +197,7 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
         {programs.handle_bpf, features.access.bpf}}) {
     bpf_program__set_autoload(program, wanted);
   }
+  bpf_program__set_autoload(programs.handle_iter_task, features.task_iterator);
   bpf_map__set_max_entries(impl->skeleton->maps.exit_cells, options.exit_cells + 1);
   bpf_map__set_max_entries(impl->skeleton->maps.free_exit_cells, options.exit_cells);
   bpf_map__set_max_entries(impl->skeleton->maps.sched_cells, options.accounts + 1);
@@ -400,6 +404,31 @@ Counters Probe::read_counters() const {
   }
   sums.program_misses += impl_->detached_misses;
   return sums;
+}
+
+std::uint64_t Probe::take_first_drop() {
+  return __atomic_exchange_n(&impl_->skeleton->bss->recheck.dropped_since_ns, 0, __ATOMIC_ACQ_REL);
+}
+
+// The program runs within read(2), in this thread.
+std::optional<RecheckPass> Probe::recheck() {
+  const bpf_link* const link = impl_->skeleton->links.handle_iter_task;
+  if (link == nullptr) {
+    return std::nullopt;
+  }
+  auto& counts = impl_->skeleton->bss->recheck;
+  counts.tasks = counts.found = counts.pending = 0;
+  const base::UniqueFd walk(bpf_iter_create(bpf_link__fd(link)));
+  std::array<char, 64> nothing{};
+  ssize_t bytes = -1;
+  do {
+    bytes = walk ? ::read(walk.get(), nothing.data(), nothing.size()) : -1;
+  } while (bytes > 0 || (bytes < 0 && (errno == EAGAIN || errno == EINTR)));
+  if (bytes < 0) {
+    base::log::warning("the tasks could not be walked over after a loss: {}", base::errno_text(errno));
+    return std::nullopt;
+  }
+  return RecheckPass{counts.tasks, counts.found, counts.pending};
 }
 
 void Probe::begin_window(std::uint32_t window) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -72,6 +73,12 @@ class Probe {
     std::uint32_t preemptions = 0;
   };
   Capacities capacities() const;
+
+  // When the first record of the security class was dropped since this was asked last (CLOCK_MONOTONIC); 0:
+  // none was. Reads memory alone.
+  std::uint64_t take_first_drop();
+  // Looks at every task, and puts what was dropped into the ring again; nothing where the kernel cannot.
+  std::optional<RecheckPass> recheck();
 
   // Number of the window from now on; the programs begin min and max anew.
   void begin_window(std::uint32_t window);

@@ -33,4 +33,11 @@ struct Counters : std::array<std::uint64_t, ISOSCOPE_COUNTER_COUNT> {
   std::uint64_t program_misses = 0;
 };
 
+// One walk over all tasks; see bpf/recheck.bpf.c.
+struct RecheckPass {
+  std::uint64_t tasks = 0;    // looked at
+  std::uint64_t found = 0;    // changes of namespaces that were dropped, and are in the ring now
+  std::uint64_t pending = 0;  // changes that could not be told yet
+};
+
 }  // namespace isoscope::probe

@@ -407,6 +407,14 @@ void NdjsonSink::add_ledger(const aggregate::Snapshot& window, bool final_one) {
         map.number("capacity", row.capacity);
       }
     }
+    {
+      JsonObject recheck(json_, "recheck");
+      recheck.number("count", ledger.recheck.count);
+      recheck.number("tasks", ledger.recheck.tasks);
+      recheck.number("found", ledger.recheck.found);
+      recheck.number("open_ns", ledger.recheck.open_ns);
+      recheck.boolean("complete", ledger.recheck.complete);
+    }
     object.number("undecodable", ledger.undecodable);
     object.number("unmatched_exits", ledger.unmatched_exits);
     object.number("unmatched_entries", ledger.unmatched_entries);

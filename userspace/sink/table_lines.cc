@@ -34,6 +34,8 @@ std::string means(event::Mechanism mechanism) {
       return "without a system call";  // tampering with kernel memory
     case event::Mechanism::cgroup_attach:
       return "by a cgroup move";
+    case event::Mechanism::clone_into_cgroup:
+      return "by a clone into another cgroup";
     case event::Mechanism::setns:
     case event::Mechanism::unshare:
     case event::Mechanism::clone:

@@ -272,6 +272,11 @@ std::vector<std::string> ledger_facts(const Snapshot& window) {
     facts.push_back(fmt::format("exits of unknown reasons {}", human_count(ledger.unknown_reasons)));
   }
   facts.push_back(fmt::format("namespace checks {}", human_count(ledger.namespace_checks)));
+  if (ledger.recheck.count > 0) {
+    facts.push_back(fmt::format("re-checks {}, {} tasks looked at, {} changes found",
+                                human_count(ledger.recheck.count), human_count(ledger.recheck.tasks),
+                                human_count(ledger.recheck.found)));
+  }
   facts.push_back(
       fmt::format("agent CPU {} ({})", duration(ledger.agent_cpu_ns),
                   human_share(static_cast<double>(ledger.agent_cpu_ns), seconds_of(window) * 1e9)));
@@ -298,6 +303,11 @@ std::vector<std::string> ledger_losses(const Snapshot& window) {
     if (row.count > 0) {
       losses.push_back(fmt::format("{}: {}", row.name, human_count(row.count)));
     }
+  }
+  if (ledger.recheck.open_ns > 0 || !ledger.recheck.complete) {
+    losses.push_back(fmt::format(
+        "changes of namespaces could be late for {}, {}", duration(ledger.recheck.open_ns),
+        ledger.recheck.complete ? "until a re-check closed the gap" : "and the gap is still open"));
   }
   if (ledger.undecodable > 0) {
     losses.push_back(fmt::format("records not understood: {}", human_count(ledger.undecodable)));
