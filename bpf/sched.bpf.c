@@ -344,6 +344,20 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 }
 
 /*
+ * What a runtime of the host's did to get here and could not tell of is lost: were it still to be told, what
+ * the program leaves for the host's would be no difference to where its runtime came from. A contained task
+ * keeps what it has to tell.
+ */
+static __always_inline void leave_runtime(struct task_struct *task, struct task_record *record)
+{
+	struct isoscope_ns_set now;
+
+	read_namespaces(task, &now);
+	settle(record, namespaces_key(task->nsproxy), &now);
+	count(ISOSCOPE_CROSSING_GONE);
+}
+
+/*
  * TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm). A thread that executes a program
  * takes over its leader's id: the leader is dead.
  *
@@ -362,8 +376,10 @@ int BPF_PROG(handle_sched_process_exec, struct task_struct *task, int old_pid)
 	if ((__u32)old_pid != (__u32)task->pid)
 		take_over(record, old_pid);
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXEC);
-	if (record->namespaces.inum[ISOSCOPE_NS_MNT] !=
-	    BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum)) {
+	/* The task's own and not the record's, which are older while a change could not be told. */
+	if (task->nsproxy->mnt_ns->ns.inum != BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum)) {
+		if (record->lost_key && !is_contained(record))
+			leave_runtime(task, record);
 		record->home_cgroup_id = task_cgroup_id(task);
 		report_exec(task, record);
 	}

@@ -2,7 +2,10 @@
 // bpf/recheck.bpf.c: what was dropped is told although its task sleeps on.
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "base/clock.h"
@@ -28,7 +31,10 @@ class Recheck : public Live {
   // A ring of one page, full of cgroups that came and went: 72 bytes each with the ring's own header, less
   // than a change takes.
   void start_full() {
-    start({.security_ring_bytes = 4096});
+    isoscope_ns_set host{};
+    const event::NamespaceSet ours = namespaces_of(static_cast<std::uint32_t>(::getpid()));
+    std::copy(ours.inum.begin(), ours.inum.end(), std::begin(host.inum));
+    start({.security_ring_bytes = 4096, .host_namespaces = host});
     const Cgroup outer;
     for (int i = 0; i < 100; ++i) {
       const Cgroup inner(outer.folder(), std::to_string(i));
@@ -140,6 +146,32 @@ TEST_F(Recheck, ANewUserNamespaceAloneIsFound) {
   ASSERT_EQ(child.await_end(), 0);
   drain();
   EXPECT_EQ(seen_of<NamespacesChanged>(child.pid()).size(), 1U);
+}
+
+// A runtime goes into a container's namespaces and executes its program there. What the program does next is
+// told by itself: together with what the runtime did, a way back to the host's would be no difference.
+TEST_F(Recheck, WhatARuntimeCouldNotTellIsNotItsPrograms) {
+  start_full();
+  const Child child([] {
+    if (::unshare(CLONE_NEWNS) == 0) {
+      ::execlp("unshare", "unshare", "--uts", "sleep", "1000", nullptr);
+    }
+    return 126;
+  });
+  const auto ours = namespaces_of(static_cast<std::uint32_t>(::getpid()));
+  ASSERT_TRUE(
+      eventually([&] { return namespaces_of(child.pid())[NamespaceType::uts] != ours[NamespaceType::uts]; }));
+  ASSERT_TRUE(eventually([&] { return pass().pending == 1; }));
+  drain();
+  ASSERT_TRUE(eventually([&] { return pass().found == 1; }));
+  drain();
+  const auto records = seen_of<NamespacesChanged>(child.pid());
+  ASSERT_EQ(records.size(), 1U);
+  const NamespacesChanged& change = records.front().what;
+  EXPECT_EQ(change.from[NamespaceType::mnt], change.to[NamespaceType::mnt]);
+  EXPECT_NE(change.from[NamespaceType::mnt], ours[NamespaceType::mnt]);
+  EXPECT_NE(change.from[NamespaceType::uts], change.to[NamespaceType::uts]);
+  EXPECT_EQ(counter(ISOSCOPE_CROSSING_GONE), 1U);
 }
 
 TEST_F(Recheck, WhoEndsUntoldIsCounted) {
