@@ -306,7 +306,8 @@ TEST(EventDecode, NumbersWithoutMeaningAreRejected) {
   }
   Bytes moved = cgroup_attach();
   const auto at = static_cast<std::ptrdiff_t>(offsetof(isoscope_cgroup_attach, mechanism));
-  for (const int mechanism : {ISOSCOPE_MECHANISM_SETNS, ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP + 1}) {
+  for (const unsigned mechanism :
+       {1U * ISOSCOPE_MECHANISM_SETNS, 1U + ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP}) {
     *(moved.begin() + at) = static_cast<std::byte>(mechanism);
     EXPECT_FALSE(decode(moved)) << mechanism;
   }

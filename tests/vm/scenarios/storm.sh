@@ -14,9 +14,9 @@ start_box() { # NAME LETTER
 
 id_of() { printf "$1%.0s" {1..64}; } # LETTER
 
-# In the container, until told to end. Counts its calls in flood.json.
+# In the container, until told to end; with pauses, as all else has to share the processor. Counts its calls in flood.json.
 flood() {
-    container.sh exec runc one sh -c "while [ ! -e /end ]; do setns_to --times 20000 $1 uts || exit; done" \
+    container.sh exec runc one sh -c "while [ ! -e /end ]; do setns_to --times 20000 $1 uts || exit; sleep 1; done" \
         </dev/null >flood.json 2>flood.log
 }
 calls_made() { jq -s 'map(.setns) | add // 0' flood.json; }
@@ -74,7 +74,8 @@ expect_equal "violations of one" "escape net setns critical" "$(summary_of a)"
 expect_equal "violations of two" "escape net setns critical" "$(summary_of b)"
 expect_equal "who found the second" recheck "$(escapes_of b | jq -r .crossing.seen_at)"
 expect_equal "violations" 2 "$(count_denied_crossings)"
-final_ledger | jq -e --argjson calls "$(calls_made)" '.classes.security.made >= $calls and .classes.security.dropped > 0
+# A way out and back while the ring is full is one record that was dropped, and a crossing that is gone.
+final_ledger | jq -e --argjson calls "$(calls_made)" '.namespace_checks >= $calls and .classes.security.dropped > 0
     and .causes.crossings_gone > 0 and .recheck.count > 0 and .recheck.found > 0 and .recheck.open_ns > 0
     and .recheck.complete' >/dev/null || fail "the ledger does not tell of the storm: $(final_ledger)"
 for box in one two; do
