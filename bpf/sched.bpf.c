@@ -8,6 +8,7 @@
 #include "lib/exit_cell.bpf.h"
 #include "lib/exit_split.bpf.h"
 #include "lib/isolation.bpf.h"
+#include "lib/limits.bpf.h"
 #include "lib/task.bpf.h"
 
 /* A task comes to a CPU, or leaves one. */
@@ -88,6 +89,7 @@ static __always_inline void switch_out(const struct change *change)
 		record->cpu = change->cpu;
 	}
 	check_namespaces(prev, record, ISOSCOPE_SEEN_AT_SWITCH);
+	check_limits(prev, record, ISOSCOPE_SEEN_AT_SWITCH);
 	if (knobs.stream_switches)
 		stream_switch(change, task_cgroup_id(prev), ran_ns);
 	/* The last switch of a thread: it never runs again, and its id may be given to another. */
@@ -250,6 +252,7 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 	of_child = make_task(child, home_cgroup_id);
 	if (!of_child)
 		return 0;
+	inherit_limits(parent, of_parent, child, of_child);
 	made = child->nsproxy != parent->nsproxy ||
 	       of_child->namespaces.inum[ISOSCOPE_NS_USER] != of_parent->namespaces.inum[ISOSCOPE_NS_USER];
 	of_child->namespaces = of_parent->namespaces;
@@ -318,6 +321,7 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 	record->sched_cell = old->sched_cell;
 	record->epoch = old->epoch;
 	record->window = old->window;
+	record->limits = old->limits;
 	record->nsproxy = 0;
 	free_task(old_tid);
 }
@@ -341,6 +345,7 @@ int BPF_PROG(handle_sched_process_exec, struct task_struct *task, int old_pid)
 	if ((__u32)old_pid != (__u32)task->pid)
 		take_over(record, old_pid);
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXEC);
+	look_at_limits(task, record, ISOSCOPE_SEEN_AT_EXEC);
 	if (record->namespaces.inum[ISOSCOPE_NS_MNT] !=
 	    BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum)) {
 		record->home_cgroup_id = task_cgroup_id(task);
@@ -365,6 +370,7 @@ int BPF_PROG(handle_sched_process_exit, struct task_struct *task)
 	if (!record)
 		return 0;
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXIT);
+	look_at_limits(task, record, ISOSCOPE_SEEN_AT_EXIT);
 	end_vcpu(record);
 	return 0;
 }

@@ -185,6 +185,9 @@ enum isoscope_counter {
 	ISOSCOPE_PREEMPTION_FULL = 19, /* no place to count who preempted whom: in preempted_ns alone */
 	ISOSCOPE_VMM_FULL = 20,	       /* a process with vCPUs found no place: its time is its cgroup's */
 	ISOSCOPE_ACCESS_FOLDED = 21,   /* an access that was told of within the second before */
+	ISOSCOPE_CREDS_CHECKS = 22,    /* comparisons of a contained task's credentials with its record */
+	ISOSCOPE_CREDS_CHANGES = 23,   /* of which found a difference */
+	ISOSCOPE_INITIAL_CHECKS = 24,  /* of all of them, those that knew the kernel's first credentials */
 	ISOSCOPE_COUNTER_COUNT
 };
 

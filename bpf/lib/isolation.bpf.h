@@ -8,6 +8,7 @@
 #define ISOSCOPE_ISOLATION_BPF_H
 
 #include "lib/emit.bpf.h"
+#include "lib/initial.bpf.h"
 #include "lib/task.bpf.h"
 
 /*
@@ -69,6 +70,7 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	event->uid = BPF_CORE_READ(task, real_cred, uid.val);
 	event->mechanism = mechanism;
 	event->seen_at = seen_at;
+	event->initial = came_to_initial_namespaces(task, &record->namespaces, &now);
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
 	submit_urgent(event);

@@ -17,6 +17,7 @@
 #include "agent/host_view.h"
 #include "agent/resource_watch.h"
 #include "aggregate/exits.h"
+#include "aggregate/invariants.h"
 #include "aggregate/ledger.h"
 #include "aggregate/sched.h"
 #include "aggregate/totals.h"
@@ -73,12 +74,13 @@ class Pipeline {
   bool all_outputs_closed() const;
 
  private:
-  Pipeline(const config::Config& config, HostView host, probe::Probe probe, Guard guard)
+  Pipeline(const config::Config& config, HostView host, probe::Probe probe, Guard guard, bool legal_paths)
       : config_(config),
         host_(std::move(host)),
         probe_(std::move(probe)),
         guard_(std::move(guard)),
         resources_(config.bottleneck),
+        invariants_(legal_paths),
         totals_(aggregate::Totals::usual_capacity, config.bottleneck) {}
 
   base::Result<base::Ok> take_stock();
@@ -93,12 +95,15 @@ class Pipeline {
   void handle(const event::Meta& meta, const event::CgroupAttached& attached);
   void handle(const event::Meta&, const event::NamespacesChanged&) {}
   void handle(const event::Meta&, const event::Access&) {}
+  void handle(const event::Meta&, const event::Breach&) {}
   void handle(const event::Meta&, const event::Exec&) {}
   void handle(const event::Meta& meta, const event::VcpuSeen&) { new_vmms_.insert(meta.tgid); }
 
   void report_units(std::vector<identity::Unit> units, std::uint64_t ts_ns);
   void write_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns);
   event::Access with_target(event::Access access) const;
+  void report_crossing(policy::Crossing crossing, std::uint64_t cgroup_id);
+  void report_breach(policy::Breach breach, std::uint64_t cgroup_id);
   void report_event(policy::Event event, std::uint64_t cgroup_id);
   void report(const sink::Report& report);
 
@@ -131,6 +136,7 @@ class Pipeline {
   aggregate::SchedWindows sched_windows_;
   ResourceWatch resources_;
   aggregate::LedgerBook ledger_;
+  aggregate::InvariantBook invariants_;
   aggregate::Totals totals_;
   bool has_table_ = false;                          // the one output that shows the sums of the run
   std::vector<aggregate::MapLedger> maps_;          // of the window that is being closed

@@ -118,6 +118,19 @@ Capability namespace_events(const Features& features) {
           "at the task's next switch, exec or exit; setns and unshare cannot be told from tampering"};
 }
 
+Capability invariants(const Features& features) {
+  const std::string name = "invariants of tasks";
+  if (features.legal_paths() && features.fexit_commit_creds) {
+    return {name, Availability::on, "credentials at every commit_creds (fexit), switch, exec and exit"};
+  }
+  return {
+      name, Availability::degraded,
+      features.legal_paths()
+          ? "no fexit on commit_creds: credentials are looked at when a task next switches, executes or exits"
+          : "no fentry: credentials are looked at when a task next switches, executes or exits; namespaces "
+            "that changed without a system call (I6) cannot be told"};
+}
+
 }  // namespace
 
 KvmPath kvm_path(const KvmFeatures& kvm, bool guest_rip) {
@@ -200,6 +213,7 @@ std::vector<Capability> explain(const Features& features) {
   lines.push_back(units_by_cgroup(features));
   lines.push_back(namespace_events(features));
   lines.push_back({"namespace changes by state", Availability::on, "checked at every switch, exec and exit"});
+  lines.push_back(invariants(features));
   lines.push_back(access_across_units(features.access));
   return lines;
 }

@@ -156,6 +156,9 @@ void discover_types(kernel::Features& features) {
     features.fentry_switch_task_namespaces = fentry_works(types.get(), "switch_task_namespaces");
     features.fentry_perf_event_namespaces = fentry_works(types.get(), "perf_event_namespaces");
   }
+  // Like these: that it can be hooked is taken from the two that were tried.
+  features.fexit_commit_creds =
+      features.legal_paths() && btf__find_by_name_kind(types.get(), "commit_creds", BTF_KIND_FUNC) > 0;
   features.access = access_hooks(types.get(), features.legal_paths());
 }
 
