@@ -18,7 +18,7 @@ bool find_initial(void)
 		if (!BPF_CORE_READ(ancestor, pid)) {
 			initial_nsproxy = (__u64)BPF_CORE_READ(ancestor, nsproxy);
 			initial_cred = (__u64)BPF_CORE_READ(ancestor, real_cred);
-			return true;
+			return initial_cred != 0;
 		}
 	}
 	return false;
