@@ -9,6 +9,8 @@ const volatile struct isoscope_knobs knobs = {
 const volatile struct isoscope_hist_tables hist_tables;
 volatile struct isoscope_control control;
 struct isoscope_recheck recheck;
+__u64 initial_cred;
+__u64 initial_nsproxy;
 struct isoscope_vcpu vcpus[ISOSCOPE_VCPUS];
 __u64 vcpu_cache[VCPU_CACHE_ENTRIES];
 

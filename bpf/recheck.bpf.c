@@ -89,6 +89,7 @@ static __always_inline bool tell(struct task_struct *task, struct task_record *r
 	fill_change(event, task, &finding->from, &finding->to, finding->home_cgroup_id);
 	event->mechanism = finding->mechanism;
 	event->seen_at = ISOSCOPE_SEEN_AT_RECHECK;
+	event->initial = came_to_initial_namespaces(task, &finding->from, &finding->to);
 	submit(event);
 	return true;
 }

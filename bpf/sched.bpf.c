@@ -9,6 +9,7 @@
 #include "lib/exit_split.bpf.h"
 #include "lib/isolation.bpf.h"
 #include "lib/move.bpf.h"
+#include "lib/limits.bpf.h"
 #include "lib/task.bpf.h"
 
 /* A task comes to a CPU, or leaves one. */
@@ -90,6 +91,7 @@ static __always_inline void switch_out(const struct change *change)
 		record->cpu = change->cpu;
 	}
 	check_namespaces(prev, record, ISOSCOPE_SEEN_AT_SWITCH);
+	check_limits(prev, record, ISOSCOPE_SEEN_AT_SWITCH);
 	if (knobs.stream_switches)
 		stream_switch(change, task_cgroup_id(prev), ran_ns);
 	/* The last switch of a thread: it never runs again, and its id may be given to another. */
@@ -269,6 +271,7 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 	of_child = make_task(child, home_cgroup_id);
 	if (!of_child)
 		return 0;
+	inherit_limits(parent, of_parent, child, of_child);
 	made = child->nsproxy != parent->nsproxy ||
 	       of_child->namespaces.inum[ISOSCOPE_NS_USER] != of_parent->namespaces.inum[ISOSCOPE_NS_USER];
 	of_child->namespaces = of_parent->namespaces;
@@ -300,9 +303,10 @@ static __always_inline void report_exec(struct task_struct *task, struct task_re
 
 /*
  * A working folder or root on a mount of another mount namespace was left open by somebody: setns and unshare
- * move both. 0: what was unmounted is in no namespace.
+ * move both. 0: what was unmounted is in no namespace. With a frame of its own: with what else exec looks at
+ * it would take more than the 512 bytes of stack that there are.
  */
-static __always_inline void check_folders(struct task_struct *task)
+static __noinline void check_folders(struct task_struct *task)
 {
 	struct access cwd = {.kind = ISOSCOPE_ACCESS_FOREIGN_CWD};
 	struct access root = {.kind = ISOSCOPE_ACCESS_FOREIGN_ROOT};
@@ -339,6 +343,7 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 	record->sched_cell = old->sched_cell;
 	record->epoch = old->epoch;
 	record->window = old->window;
+	record->limits = old->limits;
 	record->nsproxy = 0;
 	free_task(old_tid);
 }
@@ -376,6 +381,7 @@ int BPF_PROG(handle_sched_process_exec, struct task_struct *task, int old_pid)
 	if ((__u32)old_pid != (__u32)task->pid)
 		take_over(record, old_pid);
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXEC);
+	look_at_limits(task, record, ISOSCOPE_SEEN_AT_EXEC);
 	/* The task's own and not the record's, which are older while a change could not be told. */
 	if (task->nsproxy->mnt_ns->ns.inum != BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum)) {
 		if (record->lost_key && !is_contained(record))
@@ -404,6 +410,7 @@ int BPF_PROG(handle_sched_process_exit, struct task_struct *task)
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXIT);
 	if (record->lost_key)
 		count(ISOSCOPE_CROSSING_GONE);
+	look_at_limits(task, record, ISOSCOPE_SEEN_AT_EXIT);
 	end_vcpu(record);
 	return 0;
 }

@@ -186,9 +186,12 @@ enum isoscope_counter {
 	ISOSCOPE_VMM_FULL = 20,	       /* a process with vCPUs found no place: its time is its cgroup's */
 	ISOSCOPE_ACCESS_FOLDED = 21,   /* an access that was told of within the second before */
 	/* Lost for good: a dropped change of namespaces is told later, these are not. */
-	ISOSCOPE_CROSSING_GONE = 22, /* the task ended, or changed again, before its change could be told */
-	ISOSCOPE_ACCESS_GONE = 23,   /* an access whose record was dropped */
-	ISOSCOPE_MOVE_GONE = 24,     /* a move between cgroups whose record was dropped */
+	ISOSCOPE_CROSSING_GONE = 22,  /* the task ended, or changed again, before its change could be told */
+	ISOSCOPE_ACCESS_GONE = 23,    /* an access whose record was dropped */
+	ISOSCOPE_MOVE_GONE = 24,      /* a move between cgroups whose record was dropped */
+	ISOSCOPE_CREDS_CHECKS = 25,   /* comparisons of a contained task's credentials with its record */
+	ISOSCOPE_CREDS_CHANGES = 26,  /* of which found a difference */
+	ISOSCOPE_INITIAL_CHECKS = 27, /* of all of them, those that knew the kernel's first credentials */
 	ISOSCOPE_COUNTER_COUNT
 };
 

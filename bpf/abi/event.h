@@ -10,7 +10,7 @@
 
 /* Each class has a ring, or a share of one, and its own line in the ledger. */
 enum isoscope_class {
-	ISOSCOPE_CLASS_SECURITY = 0,  /* crossings and accesses; ring `security` */
+	ISOSCOPE_CLASS_SECURITY = 0,  /* crossings, accesses, breaches; ring `security` */
 	ISOSCOPE_CLASS_LIFECYCLE = 1, /* units, processes and vCPUs come and go; ring `security` */
 	ISOSCOPE_CLASS_EXIT = 2,      /* single VM exits; ring `data` */
 	ISOSCOPE_CLASS_SWITCH = 3,    /* single context switches; ring `data` */
@@ -26,7 +26,8 @@ enum isoscope_kind {
 	ISOSCOPE_KIND_EXEC = 6,
 	ISOSCOPE_KIND_NAMESPACES = 7,
 	ISOSCOPE_KIND_VCPU = 8,
-	ISOSCOPE_KIND_ACCESS = 9
+	ISOSCOPE_KIND_ACCESS = 9,
+	ISOSCOPE_KIND_BREACH = 10
 };
 
 #define ISOSCOPE_COMM_BYTES 16
@@ -159,7 +160,7 @@ enum isoscope_mechanism {
 
 /* Which hook saw a change of namespaces first. */
 enum isoscope_seen_at {
-	ISOSCOPE_SEEN_AT_COMMIT = 1, /* perf_event_namespaces: the system call succeeded */
+	ISOSCOPE_SEEN_AT_COMMIT = 1, /* perf_event_namespaces or commit_creds: the system call succeeded */
 	ISOSCOPE_SEEN_AT_FORK = 2,
 	ISOSCOPE_SEEN_AT_SWITCH = 3,
 	ISOSCOPE_SEEN_AT_EXEC = 4,
@@ -184,7 +185,8 @@ struct isoscope_namespaces {
 	__u32 uid; /* real uid in the initial user namespace */
 	__u8 mechanism;
 	__u8 seen_at;
-	__u8 pad[6];
+	__u8 initial; /* the nsproxy is the kernel's first, which no system call ever gives to a task */
+	__u8 pad[5];
 	char comm[ISOSCOPE_COMM_BYTES];
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_namespaces, 152);
@@ -226,6 +228,44 @@ struct isoscope_access {
 	char path[ISOSCOPE_PATH_BYTES]; /* cut; empty: none */
 };
 ISOSCOPE_ASSERT_OFFSET(isoscope_access, path, 116);
+
+/*
+ * What no system call can do to a task. I6 (namespaces change within a system call only), I7 (the cgroup
+ * stays in the unit's subtree) and I8 (nobody comes to the first nsproxy) are told by other records.
+ */
+enum isoscope_invariant {
+	ISOSCOPE_INVARIANT_PID_NAMESPACE = 1,  /* its own pid namespace changed */
+	ISOSCOPE_INVARIANT_USER_NAMESPACE = 2, /* the new user namespace is not below the old one */
+	ISOSCOPE_INVARIANT_CAPABILITIES = 3,   /* sets grew; see enum isoscope_capability_set */
+	ISOSCOPE_INVARIANT_NO_NEW_PRIVS = 4,   /* was taken back */
+	ISOSCOPE_INVARIANT_SECCOMP = 5,	       /* a weaker mode than before */
+	ISOSCOPE_INVARIANT_INITIAL_CRED = 9,   /* it has the kernel's first credentials; no values */
+};
+
+/* Which of them grew. Where both did, the bounding set is told. */
+enum isoscope_capability_set {
+	ISOSCOPE_CAPABILITY_NONE = 0,
+	ISOSCOPE_CAPABILITY_BOUNDING = 1,
+	ISOSCOPE_CAPABILITY_PERMITTED = 2,
+};
+
+/* The header's task, which is not in the host's own namespaces, is what it cannot be. */
+struct isoscope_breach {
+	struct isoscope_event_header header;
+	__u64 home_cgroup_id; /* see struct isoscope_namespaces */
+	__u64 start_ns;	      /* see struct isoscope_exec */
+	__u64 cap_effective;
+	__u64 before; /* inum, set of capabilities, bit or mode, as the invariant has it */
+	__u64 now;
+	__u32 parent_tgid;
+	__u32 uid;
+	__u8 invariant;	     /* enum isoscope_invariant */
+	__u8 capability_set; /* enum isoscope_capability_set */
+	__u8 seen_at;
+	__u8 pad[5];
+	char comm[ISOSCOPE_COMM_BYTES];
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_breach, 104);
 
 /* A thread made its first VM exit. The header's task is that thread. */
 struct isoscope_vcpu_event {

@@ -16,16 +16,6 @@ struct access {
 	const void *path;	    /* text in the kernel's memory; NULL: none */
 };
 
-/* One of these is the host's for every task of the host's own, and for few of a container's. */
-static __always_inline bool is_contained(const struct task_record *record)
-{
-	const volatile struct isoscope_ns_set *host = &knobs.host_namespaces;
-
-	return record->namespaces.inum[ISOSCOPE_NS_MNT] != host->inum[ISOSCOPE_NS_MNT] ||
-	       record->namespaces.inum[ISOSCOPE_NS_PID] != host->inum[ISOSCOPE_NS_PID] ||
-	       record->namespaces.inum[ISOSCOPE_NS_USER] != host->inum[ISOSCOPE_NS_USER];
-}
-
 /* 0: none, as that of pipes and of what was unmounted. */
 static __always_inline __u32 mount_namespace_of(struct vfsmount *vfsmount)
 {

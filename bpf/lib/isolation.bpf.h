@@ -8,6 +8,7 @@
 #define ISOSCOPE_ISOLATION_BPF_H
 
 #include "lib/emit.bpf.h"
+#include "lib/initial.bpf.h"
 #include "lib/task.bpf.h"
 
 /*
@@ -113,6 +114,7 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	fill_change(event, task, &record->namespaces, &now, record->home_cgroup_id);
 	event->mechanism = mechanism;
 	event->seen_at = seen_at;
+	event->initial = came_to_initial_namespaces(task, &record->namespaces, &now);
 	submit_urgent(event);
 	settle(record, key, &now);
 	return 0;

@@ -20,6 +20,13 @@ extern volatile struct isoscope_control control;
 extern struct isoscope_recheck recheck;
 
 /*
+ * Where the kernel's first credentials and namespaces are, which its task 0 has: init_cred and init_nsproxy.
+ * 0: not known yet.
+ */
+extern __u64 initial_cred;
+extern __u64 initial_nsproxy;
+
+/*
  * One slot per thread, found by thread id: tid & (task_slots - 1). The JIT inlines the look-up (about 10
  * instructions; a hash or task storage costs about 100).
  */

@@ -103,6 +103,17 @@ static __always_inline void reset_record(struct task_record *record, struct task
 	record->sched_cell = 0;
 	record->epoch = 0;
 	record->window = 0;
+	__builtin_memset(&record->limits, 0, sizeof(record->limits));
+}
+
+/* One of these is the host's for every task of the host's own, and for few of a container's. */
+static __always_inline bool is_contained(const struct task_record *record)
+{
+	const volatile struct isoscope_ns_set *host = &knobs.host_namespaces;
+
+	return record->namespaces.inum[ISOSCOPE_NS_MNT] != host->inum[ISOSCOPE_NS_MNT] ||
+	       record->namespaces.inum[ISOSCOPE_NS_PID] != host->inum[ISOSCOPE_NS_PID] ||
+	       record->namespaces.inum[ISOSCOPE_NS_USER] != host->inum[ISOSCOPE_NS_USER];
 }
 
 /*

@@ -5,6 +5,27 @@
 
 #include "abi/event.h"
 
+/*
+ * What never grows or never changes in a task's life, as it was found last. Of tasks in the host's own
+ * namespaces only what a switch compares. Addresses are compared, and leave the maps nowhere.
+ */
+struct task_limits {
+	__u64 real_cred; /* where it was; 0: look at the next switch */
+	__u64 task;	 /* whose: a thread that executes a program comes to its leader's record */
+	__u64 user_ns;
+	__u64 bounding;
+	__u64 permitted;
+	__u64 inheritable;
+	__u32 user_inum;
+	__u32 pid_inum; /* its own, not that for its children */
+	__u32 exec_id;	/* low half of self_exec_id when its last program had started */
+	__u8 locks;	/* see read_locks */
+	__u8 watched;
+	__u8 initial; /* that it has the kernel's first credentials was told */
+	__u8 pad;
+};
+ISOSCOPE_ASSERT_SIZE(task_limits, 64);
+
 struct task_record {
 	__u32 tid;  /* whose record this is; 0: free. Taken by compare-and-swap */
 	__u16 vcpu; /* index into `vcpus`; 0: no vCPU thread so far */
@@ -35,7 +56,9 @@ struct task_record {
 	__u32 window;	  /* the last it came to run in */
 	__u32 told_state; /* what a walk over all tasks has told of, by state_of(); 0: nothing. See
 			     recheck.bpf.c */
+
+	struct task_limits limits;
 };
-ISOSCOPE_ASSERT_SIZE(task_record, 144);
+ISOSCOPE_ASSERT_SIZE(task_record, 208);
 
 #endif

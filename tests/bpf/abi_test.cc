@@ -83,10 +83,17 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_namespaces, start_ns), MEMBER(isoscope_namespaces, cap_effective),
         MEMBER(isoscope_namespaces, parent_tgid), MEMBER(isoscope_namespaces, uid),
         MEMBER(isoscope_namespaces, mechanism), MEMBER(isoscope_namespaces, seen_at),
+        MEMBER(isoscope_namespaces, initial),
         MEMBER(isoscope_namespaces, pad), MEMBER(isoscope_namespaces, comm)}}},
     {"isoscope_vcpu_event", {sizeof(isoscope_vcpu_event), {
         MEMBER(isoscope_vcpu_event, header), MEMBER(isoscope_vcpu_event, start_ns),
         MEMBER(isoscope_vcpu_event, vcpu_id), MEMBER(isoscope_vcpu_event, isa)}}},
+    {"isoscope_breach", {sizeof(isoscope_breach), {
+        MEMBER(isoscope_breach, header), MEMBER(isoscope_breach, home_cgroup_id), MEMBER(isoscope_breach, start_ns),
+        MEMBER(isoscope_breach, cap_effective), MEMBER(isoscope_breach, before), MEMBER(isoscope_breach, now),
+        MEMBER(isoscope_breach, parent_tgid), MEMBER(isoscope_breach, uid), MEMBER(isoscope_breach, invariant),
+        MEMBER(isoscope_breach, capability_set), MEMBER(isoscope_breach, seen_at), MEMBER(isoscope_breach, pad),
+        MEMBER(isoscope_breach, comm)}}},
     {"isoscope_exit_cell", {sizeof(isoscope_exit_cell), {
         MEMBER(isoscope_exit_cell, unfinished), MEMBER(isoscope_exit_cell, sum_ns),
         MEMBER(isoscope_exit_cell, min_ns), MEMBER(isoscope_exit_cell, max_ns),

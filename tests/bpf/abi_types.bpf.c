@@ -16,6 +16,7 @@ struct isoscope_exec exec;
 struct isoscope_namespaces namespaces;
 struct isoscope_vcpu_event vcpu_event;
 struct isoscope_access access;
+struct isoscope_breach breach;
 struct isoscope_exit_cell exit_cell;
 struct isoscope_vcpu vcpu;
 struct isoscope_sched_cell sched_cell;

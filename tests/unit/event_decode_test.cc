@@ -118,6 +118,7 @@ isoscope_namespaces namespaces_changed() {
   r.uid = 55;
   r.mechanism = ISOSCOPE_MECHANISM_SETNS;
   r.seen_at = ISOSCOPE_SEEN_AT_EXIT;
+  r.initial = 1;
   std::memset(r.comm, 'x', sizeof(r.comm));  // full: no terminating zero
   return r;
 }
@@ -241,6 +242,7 @@ TEST(EventDecode, NamespacesChanged) {
   EXPECT_EQ(changed.uid, 55u);
   EXPECT_EQ(changed.mechanism, Mechanism::setns);
   EXPECT_EQ(changed.seen_at, SeenAt::exit);
+  EXPECT_TRUE(changed.initial);
   EXPECT_EQ(changed.comm, std::string(ISOSCOPE_COMM_BYTES, 'x'));
 }
 
@@ -286,6 +288,52 @@ TEST(EventDecode, Access) {
   Bytes cut = access("/run/x.sock");
   cut.pop_back();
   EXPECT_FALSE(decode(cut));
+}
+
+isoscope_breach breach() {
+  auto r = record<isoscope_breach>(ISOSCOPE_KIND_BREACH, ISOSCOPE_CLASS_SECURITY);
+  r.home_cgroup_id = 81;
+  r.start_ns = 82;
+  r.cap_effective = 83;
+  r.before = 0xa80425fb;
+  r.now = 0x1ffffffffff;
+  r.parent_tgid = 84;
+  r.uid = 85;
+  r.invariant = ISOSCOPE_INVARIANT_CAPABILITIES;
+  r.capability_set = ISOSCOPE_CAPABILITY_PERMITTED;
+  r.seen_at = ISOSCOPE_SEEN_AT_SWITCH;
+  std::memcpy(r.comm, "sh", 3);
+  return r;
+}
+
+TEST(EventDecode, Breach) {
+  const auto seen = decoded<Breach>(bytes_of(breach()));
+  EXPECT_EQ(seen.invariant, Invariant::capabilities);
+  EXPECT_EQ(seen.set, CapabilitySet::permitted);
+  EXPECT_EQ(seen.before, 0xa80425fbU);
+  EXPECT_EQ(seen.now, 0x1ffffffffffU);
+  EXPECT_EQ(seen.seen_at, SeenAt::context_switch);
+  EXPECT_EQ(seen.home_cgroup_id, 81u);
+  EXPECT_EQ(seen.start_boot_ns, 82u);
+  EXPECT_EQ(seen.cap_effective, 83u);
+  EXPECT_EQ(seen.parent_tgid, 84u);
+  EXPECT_EQ(seen.uid, 85u);
+  EXPECT_EQ(seen.comm, "sh");
+}
+
+// Those of the crossings, and what does not exist.
+TEST(EventDecode, BreachesThatNobodyTells) {
+  for (const int invariant : {0, 6, 7, 8, 10, 255}) {
+    auto r = breach();
+    r.invariant = static_cast<std::uint8_t>(invariant);
+    EXPECT_FALSE(decode(bytes_of(r))) << invariant;
+  }
+  auto r = breach();
+  r.capability_set = ISOSCOPE_CAPABILITY_PERMITTED + 1;
+  EXPECT_FALSE(decode(bytes_of(r)));
+  r = breach();
+  r.seen_at = ISOSCOPE_SEEN_AT_EXIT + 1;
+  EXPECT_FALSE(decode(bytes_of(r)));
 }
 
 TEST(EventDecode, VcpuSeen) {

@@ -22,6 +22,7 @@ Features whole() {
   features.fentry_switch_task_namespaces = true;
   features.fentry_perf_event_namespaces = true;
   features.task_iterator = true;
+  features.fexit_commit_creds = true;
   features.access = {true, true, true, true, true, true, true, true};
   features.tracefs = true;
   features.cgroups = CgroupHierarchy{CgroupController::unified, 0, {"/sys/fs/cgroup", ""}};
@@ -65,6 +66,15 @@ TEST(Explain, NamesTheHooksThatAreMissing) {
   EXPECT_EQ(line(lines, "access across units").state, Availability::degraded);
   EXPECT_THAT(line(lines, "access across units").words,
               HasSubstr("without hooks for ptrace and /proc/PID, bpf(2)"));
+}
+
+TEST(Explain, SaysWhichInvariantCannotBeTold) {
+  Features features = whole();
+  EXPECT_EQ(line(explain(features), "invariants of tasks").state, Availability::on);
+  features.fexit_commit_creds = false;
+  EXPECT_EQ(line(explain(features), "invariants of tasks").state, Availability::degraded);
+  features.fentry_perf_event_namespaces = false;
+  EXPECT_THAT(line(explain(features), "invariants of tasks").words, HasSubstr("I6"));
 }
 
 TEST(Require, NamesTheMissingCapability) {

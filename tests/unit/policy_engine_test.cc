@@ -165,6 +165,8 @@ TEST(Explain, WhatOverrulesTheBuiltIn) {
   EXPECT_THAT(overruled("direction: nest", "allow"), IsEmpty());
   EXPECT_THAT(overruled("action: ptrace", "allow"), ElementsAre("ptrace-across"));
   EXPECT_THAT(overruled("action: bpf", "allow"), IsEmpty());
+  EXPECT_THAT(overruled("action: I3", "allow"), ElementsAre("broken-invariant"));
+  EXPECT_THAT(overruled("action: I6", "audit"), IsEmpty());
 }
 
 }  // namespace

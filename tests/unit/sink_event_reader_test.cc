@@ -91,6 +91,28 @@ TEST(EventReader, RecordsOfOlderVersionsHaveNoAncestry) {
   expect_same(std::get<policy::Crossing>(*record->event), expected);
 }
 
+TEST(EventReader, ReadsBreaches) {
+  const auto expect_read = [](const Report& report, const char* type, const policy::Breach& wanted) {
+    const auto record = read_record(line_of(report));
+    ASSERT_TRUE(record) << record.error().message;
+    EXPECT_EQ(record->type, type);
+    const auto* breach = std::get_if<policy::Breach>(&*record->event);
+    ASSERT_NE(breach, nullptr);
+    EXPECT_EQ(breach->invariant, wanted.invariant);
+    EXPECT_EQ(breach->set, wanted.set);
+    EXPECT_EQ(breach->before, wanted.before);
+    EXPECT_EQ(breach->now, wanted.now);
+    EXPECT_EQ(breach->seen_at, wanted.seen_at);
+    EXPECT_EQ(breach->from, wanted.from);
+    EXPECT_EQ(breach->process.pid, wanted.process.pid);
+    EXPECT_EQ(breach->ts_mono_ns, wanted.ts_mono_ns);
+  };
+  expect_read(samples::breach(), "breach", samples::breach());
+  expect_read(samples::breach_of_pid(), "breach", samples::breach_of_pid());
+  const policy::Violation violation = samples::breach_violation();
+  expect_read(violation, "violation", std::get<policy::Breach>(violation.event));
+}
+
 TEST(EventReader, ReadsAccesses) {
   const auto expect_read = [](const Report& report, const char* type, const policy::Access& wanted) {
     const auto record = read_record(line_of(report));

@@ -61,8 +61,8 @@ TEST(Ndjson, EveryRecordHasTheCommonMembers) {
     EXPECT_STREQ(record["host"]["name"].GetString(), "node1");
     EXPECT_STREQ(record["host"]["boot_id"].GetString(), samples::host.boot_id.c_str());
   }
-  EXPECT_EQ(seq, samples::streamed().size() + 7 + 4 + 3 + 1 + 2)
-      << "rows of the window, its ledger, the violations and the final ledger";
+  EXPECT_EQ(seq, samples::streamed().size() + 7 + 4 + 3 + 2 + 3)
+      << "rows of the window, its invariants and ledger; the violations, and both of the run";
 }
 
 TEST(Ndjson, TimesAreWallClockAndMonotonic) {
@@ -76,7 +76,7 @@ TEST(Ndjson, TimesAreWallClockAndMonotonic) {
 
 TEST(Ndjson, ExitsCarryTheirDistribution) {
   const auto records = parsed({samples::window()});
-  ASSERT_EQ(records.size(), 15U);
+  ASSERT_EQ(records.size(), 16U);
   const rapidjson::Document& npf = records[0];
   EXPECT_STREQ(npf["type"].GetString(), "vm_exits");
   EXPECT_STREQ(npf["isa"].GetString(), "svm");
@@ -219,7 +219,7 @@ TEST(Ndjson, WhatIsAuditedIsNoViolation) {
 TEST(Ndjson, TheRunEndsWithItsViolations) {
   const aggregate::Snapshot end = samples::summary();
   const auto records = parsed({samples::violation(), samples::folded(), samples::audit()}, &end);
-  ASSERT_EQ(records.size(), 5U);
+  ASSERT_EQ(records.size(), 6U);
   EXPECT_EQ(records[1]["suppressed"].GetUint64(), 1'234U);
   const rapidjson::Document& report = records[3];
   ASSERT_STREQ(report["type"].GetString(), "violations");
@@ -266,14 +266,32 @@ TEST(Ndjson, SchedulingOfAUnit) {
 TEST(Ndjson, OnlyTheLastLedgerIsFinal) {
   const aggregate::Snapshot end = samples::summary();
   const auto records = parsed({samples::window()}, &end);
-  ASSERT_EQ(records.size(), 17U);
+  ASSERT_EQ(records.size(), 19U);
+  EXPECT_FALSE(records[15]["final"].GetBool());
+  EXPECT_EQ(records[15]["window"]["number"].GetUint64(), 3U);
+  EXPECT_STREQ(records[16]["type"].GetString(), "violations");
+  EXPECT_STREQ(records[18]["type"].GetString(), "ledger");
+  EXPECT_TRUE(records[18]["final"].GetBool());
+  EXPECT_EQ(records[15]["classes"]["security"]["handled"].GetUint64(), 12U);
+  EXPECT_EQ(records[15]["causes"]["task_full"].GetUint64(), 0U);
+}
+
+TEST(Ndjson, InvariantsSayWhatWasCheckedAndWhatWasNot) {
+  const aggregate::Snapshot end = samples::summary();
+  const auto records = parsed({samples::window()}, &end);
+  EXPECT_STREQ(records[14]["type"].GetString(), "invariants");
   EXPECT_FALSE(records[14]["final"].GetBool());
-  EXPECT_EQ(records[14]["window"]["number"].GetUint64(), 3U);
-  EXPECT_STREQ(records[15]["type"].GetString(), "violations");
-  EXPECT_STREQ(records[16]["type"].GetString(), "ledger");
-  EXPECT_TRUE(records[16]["final"].GetBool());
-  EXPECT_EQ(records[14]["classes"]["security"]["handled"].GetUint64(), 12U);
-  EXPECT_EQ(records[14]["causes"]["task_full"].GetUint64(), 0U);
+  const rapidjson::Document& run = records[17];
+  EXPECT_STREQ(run["type"].GetString(), "invariants");
+  EXPECT_TRUE(run["final"].GetBool());
+  EXPECT_EQ(run["units"].GetUint64(), 3U);
+  EXPECT_FALSE(run["invariants"]["I6"]["watched"].GetBool());
+  EXPECT_TRUE(run["invariants"]["I9"]["watched"].GetBool());
+  EXPECT_EQ(run["invariants"]["I9"]["checks"].GetUint64(), 1'009U);
+  EXPECT_EQ(run["invariants"]["I9"]["breaches"].GetUint64(), 1U);
+  EXPECT_EQ(run["lost"].GetUint64(), 2U);
+  EXPECT_FALSE(run["complete"].GetBool());
+  EXPECT_EQ(run["incomplete_windows"][0].GetUint64(), 3U);
 }
 
 TEST(Ndjson, BytesThatAreNotUtf8BecomeReplacements) {

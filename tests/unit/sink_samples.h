@@ -85,6 +85,7 @@ inline aggregate::Ledger quiet_ledger() {
   ledger.unmatched_exits = 1;
   ledger.unmatched_entries = 2;
   ledger.namespace_checks = 123'456;
+  ledger.credential_checks = 1'234;
   ledger.agent_cpu_ns = 12'345'678;
   return ledger;
 }
@@ -131,6 +132,22 @@ inline std::vector<aggregate::ResourcesRow> resources() {
   return {machine, box, little};
 }
 
+// Of a kernel without fentry, on which something was lost.
+inline aggregate::Invariants invariants() {
+  aggregate::Invariants result;
+  result.units = 3;
+  result.transitions = 21;
+  result.lost = 2;
+  for (std::size_t i = 1; i <= event::invariants; ++i) {
+    result.rows.push_back({static_cast<event::Invariant>(i), true, 1'000 + i, 0});
+  }
+  result.rows[5] = {event::Invariant::system_call, false, 0, 0};
+  result.rows[8].breaches = 1;
+  result.incomplete = 1;
+  result.in_windows = {3};
+  return result;
+}
+
 // Two VMs (vCPUs, halts, a reason without a name, an unfinished exit, the row of others) and three units.
 inline aggregate::Snapshot window() {
   aggregate::Snapshot snapshot;
@@ -170,6 +187,7 @@ inline aggregate::Snapshot window() {
   snapshot.sched[3].preempted_ns = 700'000'000;
   snapshot.sched[3].preempted_by = {{alpha, 40, 650'000'000}, {host_unit, 3, 50'000'000}};
   snapshot.resources = resources();
+  snapshot.invariants = invariants();
   snapshot.ledger = quiet_ledger();
   return snapshot;
 }
@@ -313,6 +331,40 @@ inline policy::Violation access_violation() {
   return violation;
 }
 
+inline policy::Breach breach() {
+  policy::Breach breach;
+  static_cast<policy::Incident&>(breach) = escape();
+  breach.to = breach.from;
+  breach.direction = policy::Direction::own;
+  breach.invariant = event::Invariant::capabilities;
+  breach.set = event::CapabilitySet::bounding;
+  breach.before = 0xa80425fb;
+  breach.now = 0x1ffffffffff;
+  breach.seen_at = event::SeenAt::context_switch;
+  return breach;
+}
+
+inline policy::Breach breach_of_pid() {
+  policy::Breach breach = samples::breach();
+  breach.invariant = event::Invariant::pid_namespace;
+  breach.set = event::CapabilitySet::none;
+  breach.before = 4026532204;
+  breach.now = 4026531836;
+  return breach;
+}
+
+inline policy::Violation breach_violation() {
+  policy::Violation violation = samples::violation();
+  violation.rule = "broken-invariant";
+  violation.message = "nsenter of alpha broke I9";
+  policy::Breach breach = samples::breach();
+  breach.invariant = event::Invariant::initial_credentials;
+  breach.set = event::CapabilitySet::none;
+  breach.before = breach.now = 0;
+  violation.event = breach;
+  return violation;
+}
+
 inline std::vector<Report> streamed() {
   return {unit_started(),
           vm_exit(),
@@ -328,7 +380,10 @@ inline std::vector<Report> streamed() {
           audit(),
           access(),
           attempt(),
-          access_violation()};
+          access_violation(),
+          breach(),
+          breach_of_pid(),
+          breach_violation()};
 }
 
 // A file of its own, gone with the object.

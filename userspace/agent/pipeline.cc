@@ -17,6 +17,7 @@
 #include "identity/host.h"
 #include "identity/vm.h"
 #include "policy/access.h"
+#include "policy/breach.h"
 #include "policy/crossing.h"
 #include "probe/discover.h"
 
@@ -37,6 +38,7 @@ isoscope_class class_of(const event::Payload& payload) {
     isoscope_class operator()(const event::CgroupAttached&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
     isoscope_class operator()(const event::Exec&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
     isoscope_class operator()(const event::Access&) const { return ISOSCOPE_CLASS_SECURITY; }
+    isoscope_class operator()(const event::Breach&) const { return ISOSCOPE_CLASS_SECURITY; }
     isoscope_class operator()(const event::VcpuSeen&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
   };
   return std::visit(Classes{}, payload);
@@ -108,7 +110,7 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
     return probe.error();
   }
   std::unique_ptr<Pipeline> pipeline(
-      new Pipeline(config, std::move(host), std::move(*probe), std::move(*guard)));
+      new Pipeline(config, std::move(host), std::move(*probe), std::move(*guard), features.legal_paths()));
   pipeline->filter_.emplace(config.filters);
   sink::Settings settings;
   settings.host = identity::read_host();
@@ -219,10 +221,14 @@ void Pipeline::take_record(const event::Record& record) {
     command_->observe(record, registry_->cgroups());
   }
   if (auto crossing = policy::resolve(record, *registry_)) {
-    report_event(*std::move(crossing), home_cgroup_of(record));
+    report_crossing(*std::move(crossing), home_cgroup_of(record));
   } else if (const auto* const access = std::get_if<event::Access>(&record.payload)) {
     if (auto resolved = policy::resolve_access(record.meta, with_target(*access), *registry_)) {
       report_event(*std::move(resolved), access->home_cgroup_id);
+    }
+  } else if (const auto* const breach = std::get_if<event::Breach>(&record.payload)) {
+    if (auto resolved = policy::resolve_breach(record.meta, *breach, *registry_)) {
+      report_breach(*std::move(resolved), breach->home_cgroup_id);
     }
   }
   std::visit([&](const auto& payload) { handle(record.meta, payload); }, record.payload);
@@ -278,6 +284,7 @@ void Pipeline::handle(const event::Meta& meta, const event::CgroupRemoved& remov
 }
 
 void Pipeline::handle(const event::Meta& meta, const event::CgroupAttached& attached) {
+  invariants_.moved();
   if (!config_.streams.cgroups) {
     return;
   }
@@ -296,6 +303,20 @@ event::Access Pipeline::with_target(event::Access access) const {
     access.target_cgroup_id = path ? registry_->cgroups().id_of(*path) : 0;
   }
   return access;
+}
+
+// A rule may ask for what was done, or for what that breaks.
+void Pipeline::report_crossing(policy::Crossing crossing, std::uint64_t cgroup_id) {
+  std::vector<policy::Breach> breaches = policy::breaches_of(crossing);
+  report_event(std::move(crossing), cgroup_id);
+  for (policy::Breach& breach : breaches) {
+    report_breach(std::move(breach), cgroup_id);
+  }
+}
+
+void Pipeline::report_breach(policy::Breach breach, std::uint64_t cgroup_id) {
+  invariants_.breach(breach.invariant);
+  report_event(std::move(breach), cgroup_id);
 }
 
 void Pipeline::report_event(policy::Event event, std::uint64_t cgroup_id) {
@@ -520,7 +541,9 @@ void Pipeline::close_window() {
   for (const auto& sink : sinks_) {
     write_errors += sink->output().write_errors();
   }
-  window.ledger = ledger_.close(probe_.read_counters(), write_errors, own_cpu_ns());
+  const probe::Counters counters = probe_.read_counters();
+  window.invariants = invariants_.close(counters, registry_->contained(), window_);
+  window.ledger = ledger_.close(counters, write_errors, own_cpu_ns());
   window.ledger.agent_resident_bytes = own_resident_bytes();
   window.ledger.recheck = recheck_.close(window.end_mono_ns);
   window.ledger.maps = std::exchange(maps_, {});

@@ -18,6 +18,7 @@
 #include "agent/recheck.h"
 #include "agent/resource_watch.h"
 #include "aggregate/exits.h"
+#include "aggregate/invariants.h"
 #include "aggregate/ledger.h"
 #include "aggregate/recheck.h"
 #include "aggregate/sched.h"
@@ -79,12 +80,13 @@ class Pipeline {
   bool all_outputs_closed() const;
 
  private:
-  Pipeline(const config::Config& config, HostView host, probe::Probe probe, Guard guard)
+  Pipeline(const config::Config& config, HostView host, probe::Probe probe, Guard guard, bool legal_paths)
       : config_(config),
         host_(std::move(host)),
         probe_(std::move(probe)),
         guard_(std::move(guard)),
         resources_(config.bottleneck),
+        invariants_(legal_paths),
         totals_(aggregate::Totals::usual_capacity, config.bottleneck) {}
 
   base::Result<base::Ok> take_stock();
@@ -99,12 +101,15 @@ class Pipeline {
   void handle(const event::Meta& meta, const event::CgroupAttached& attached);
   void handle(const event::Meta&, const event::NamespacesChanged&) {}
   void handle(const event::Meta&, const event::Access&) {}
+  void handle(const event::Meta&, const event::Breach&) {}
   void handle(const event::Meta&, const event::Exec&) {}
   void handle(const event::Meta& meta, const event::VcpuSeen&) { new_vmms_.insert(meta.tgid); }
 
   void report_units(std::vector<identity::Unit> units, std::uint64_t ts_ns);
   void write_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns);
   event::Access with_target(event::Access access) const;
+  void report_crossing(policy::Crossing crossing, std::uint64_t cgroup_id);
+  void report_breach(policy::Breach breach, std::uint64_t cgroup_id);
   void report_event(policy::Event event, std::uint64_t cgroup_id);
   void report(const sink::Report& report);
 
@@ -138,6 +143,7 @@ class Pipeline {
   ResourceWatch resources_;
   aggregate::LedgerBook ledger_;
   aggregate::RecheckBook recheck_;
+  aggregate::InvariantBook invariants_;
   aggregate::Totals totals_;
   bool has_table_ = false;                          // the one output that shows the sums of the run
   std::vector<aggregate::MapLedger> maps_;          // of the window that is being closed

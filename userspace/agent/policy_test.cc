@@ -50,6 +50,10 @@ std::string details_of(const policy::Access& access) {
                      access.path);
 }
 
+std::string details_of(const policy::Breach& breach) {
+  return event::to_string(breach.invariant);
+}
+
 // The same event may be in a file as itself and in the violations that it made.
 std::string key_of(const policy::Event& event) {
   return std::visit(

@@ -51,6 +51,7 @@ Ledger LedgerBook::close(const probe::Counters& kernel, std::uint64_t write_erro
   ledger.unknown_reasons = std::exchange(unknown_reasons_, 0);
   ledger.task_collisions = since(ISOSCOPE_TASK_COLLISION);
   ledger.namespace_checks = since(ISOSCOPE_NAMESPACE_CHECKS);
+  ledger.credential_checks = since(ISOSCOPE_CREDS_CHECKS);
   ledger.accesses_folded = since(ISOSCOPE_ACCESS_FOLDED);
   ledger.write_errors = write_errors - std::exchange(previous_write_errors_, write_errors);
   ledger.agent_cpu_ns = agent_cpu_ns - std::exchange(previous_cpu_ns_, agent_cpu_ns);

@@ -94,10 +94,31 @@ struct Ledger {
   std::uint64_t unknown_reasons = 0;  // exits whose reason number has no name in our tables
   std::uint64_t task_collisions = 0;  // threads served by the overflow map: slower, nothing is lost
   std::uint64_t namespace_checks = 0;
+  std::uint64_t credential_checks = 0;     // of contained tasks
   std::uint64_t accesses_folded = 0;       // told of within the second before
   std::uint64_t write_errors = 0;          // of outputs; the lines are lost there
   std::uint64_t agent_cpu_ns = 0;          // this process, user + system
   std::uint64_t agent_resident_bytes = 0;  // at the end of the window
+};
+
+// What an invariant was held against, and how often it did not hold.
+struct InvariantRow {
+  event::Invariant invariant = event::Invariant::pid_namespace;
+  bool watched = true;  // false: this kernel cannot tell
+  std::uint64_t checks = 0;
+  std::uint64_t breaches = 0;  // by tasks of containers, pods and VMs
+};
+
+// "No alarm" says something only beside this.
+struct Invariants {
+  std::uint64_t units =
+      0;  // containers, pods and VMs at the end of the window; of a run, the most in one window
+  std::uint64_t transitions = 0;   // of namespaces and credentials that were found to be others
+  std::uint64_t lost = 0;          // security records dropped: each is found again, if its task lives on
+  std::uint64_t not_followed = 0;  // tasks that found no place in the tables
+  std::vector<InvariantRow> rows;  // I1 to I9
+  std::uint64_t incomplete = 0;    // windows with something lost or not followed
+  std::vector<std::uint64_t> in_windows;  // the numbers of the first of these
 };
 
 struct Snapshot {
@@ -107,6 +128,7 @@ struct Snapshot {
   std::vector<VmExitsRow> vm_exits;
   std::vector<SchedRow> sched;
   std::vector<ResourcesRow> resources;
+  Invariants invariants;
   Ledger ledger;
 };
 

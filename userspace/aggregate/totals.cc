@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "aggregate/invariants.h"
 #include "aggregate/resources.h"
 #include "aggregate/sched.h"
 
@@ -102,6 +103,7 @@ void Totals::add_ledger(const Ledger& window) {
   sum.unknown_reasons += window.unknown_reasons;
   sum.task_collisions += window.task_collisions;
   sum.namespace_checks += window.namespace_checks;
+  sum.credential_checks += window.credential_checks;
   sum.accesses_folded += window.accesses_folded;
   sum.write_errors += window.write_errors;
   sum.agent_cpu_ns += window.agent_cpu_ns;
@@ -128,6 +130,7 @@ void Totals::add_ledger_of(const Snapshot& window) {
   }
   total_.end_mono_ns = window.end_mono_ns;
   add_ledger(window.ledger);
+  merge_into(total_.invariants, window.invariants);
 }
 
 Snapshot Totals::summary() const {

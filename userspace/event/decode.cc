@@ -28,6 +28,10 @@ static_assert(static_cast<int>(NamespaceType::user) == ISOSCOPE_NS_USER);
 static_assert(static_cast<int>(Mechanism::cgroup_attach) == ISOSCOPE_MECHANISM_CGROUP_ATTACH);
 static_assert(static_cast<int>(Mechanism::clone_into_cgroup) == ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP);
 static_assert(static_cast<int>(SeenAt::recheck) == ISOSCOPE_SEEN_AT_RECHECK);
+static_assert(static_cast<int>(SeenAt::exit) == ISOSCOPE_SEEN_AT_EXIT);
+static_assert(static_cast<int>(Invariant::seccomp) == ISOSCOPE_INVARIANT_SECCOMP);
+static_assert(static_cast<int>(Invariant::initial_credentials) == ISOSCOPE_INVARIANT_INITIAL_CRED);
+static_assert(static_cast<int>(CapabilitySet::permitted) == ISOSCOPE_CAPABILITY_PERMITTED);
 static_assert(static_cast<int>(AccessKind::foreign_root) == ISOSCOPE_ACCESS_FOREIGN_ROOT);
 
 Error broken(std::string what) {
@@ -195,7 +199,38 @@ Result<Payload> decode_namespaces(std::span<const std::byte> bytes) {
                                    .uid = wire.uid,
                                    .mechanism = static_cast<Mechanism>(wire.mechanism),
                                    .seen_at = static_cast<SeenAt>(wire.seen_at),
+                                   .initial = wire.initial != 0,
                                    .comm = comm_of(wire.comm)});
+}
+
+// The others are told by other records.
+bool is_told_as_breach(std::uint8_t invariant) {
+  return (invariant >= ISOSCOPE_INVARIANT_PID_NAMESPACE && invariant <= ISOSCOPE_INVARIANT_SECCOMP) ||
+         invariant == ISOSCOPE_INVARIANT_INITIAL_CRED;
+}
+
+Result<Payload> decode_breach(std::span<const std::byte> bytes) {
+  const auto wire = read<isoscope_breach>(bytes);
+  if (!is_told_as_breach(wire.invariant)) {
+    return broken(fmt::format("unknown invariant {}", wire.invariant));
+  }
+  if (wire.capability_set > ISOSCOPE_CAPABILITY_PERMITTED) {
+    return broken(fmt::format("unknown set {} of capabilities", wire.capability_set));
+  }
+  if (wire.seen_at < ISOSCOPE_SEEN_AT_COMMIT || wire.seen_at > ISOSCOPE_SEEN_AT_EXIT) {
+    return broken(fmt::format("unknown place {} of a breach", wire.seen_at));
+  }
+  return Payload(Breach{.invariant = static_cast<Invariant>(wire.invariant),
+                        .set = static_cast<CapabilitySet>(wire.capability_set),
+                        .before = wire.before,
+                        .now = wire.now,
+                        .seen_at = static_cast<SeenAt>(wire.seen_at),
+                        .home_cgroup_id = wire.home_cgroup_id,
+                        .start_boot_ns = wire.start_ns,
+                        .cap_effective = wire.cap_effective,
+                        .parent_tgid = wire.parent_tgid,
+                        .uid = wire.uid,
+                        .comm = comm_of(wire.comm)});
 }
 
 Result<Payload> decode_vcpu(std::span<const std::byte> bytes) {
@@ -227,6 +262,8 @@ std::optional<Shape> shape_of(std::uint16_t kind) {
       return Shape{ISOSCOPE_CLASS_SECURITY, sizeof(isoscope_namespaces), true};
     case ISOSCOPE_KIND_ACCESS:
       return Shape{ISOSCOPE_CLASS_SECURITY, path_offset + 1, false};
+    case ISOSCOPE_KIND_BREACH:
+      return Shape{ISOSCOPE_CLASS_SECURITY, sizeof(isoscope_breach), true};
     case ISOSCOPE_KIND_VCPU:
       return Shape{ISOSCOPE_CLASS_LIFECYCLE, sizeof(isoscope_vcpu_event), true};
     default:
@@ -251,6 +288,8 @@ Result<Payload> decode_payload(std::span<const std::byte> bytes, std::uint16_t k
       return decode_vcpu(bytes);
     case ISOSCOPE_KIND_ACCESS:
       return decode_access(bytes);
+    case ISOSCOPE_KIND_BREACH:
+      return decode_breach(bytes);
     default:
       return decode_cgroup_change(bytes, kind);
   }

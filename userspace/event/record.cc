@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/record.h"
 
+#include <iterator>
+
 namespace isoscope::event {
 
 const char* to_string(NamespaceType type) {
@@ -69,6 +71,24 @@ const char* to_string(AccessKind kind) {
       return "foreign_cwd";
     case AccessKind::foreign_root:
       return "foreign_root";
+  }
+  return "?";
+}
+
+const char* to_string(Invariant invariant) {
+  constexpr const char* names[] = {"?", "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9"};
+  const auto number = static_cast<std::size_t>(invariant);
+  return number < std::size(names) ? names[number] : "?";
+}
+
+const char* to_string(CapabilitySet set) {
+  switch (set) {
+    case CapabilitySet::none:
+      return "none";
+    case CapabilitySet::bounding:
+      return "bounding";
+    case CapabilitySet::permitted:
+      return "permitted";
   }
   return "?";
 }

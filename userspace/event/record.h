@@ -132,6 +132,7 @@ struct NamespacesChanged {
   std::uint32_t uid = 0;
   Mechanism mechanism = Mechanism::unknown;
   SeenAt seen_at = SeenAt::commit;
+  bool initial = false;  // it came to the kernel's first nsproxy
   std::string comm;
 };
 
@@ -175,8 +176,43 @@ struct Access {
   std::string comm;
 };
 
+// What no legal path does to a task of a unit. Values are the numbers that they are known by (I1 to I9); the
+// kernel side tells of those that enum isoscope_invariant has.
+enum class Invariant : std::uint8_t {
+  pid_namespace = 1,   // its own pid namespace never changes
+  user_namespace,      // its user namespace is the one it had, or one below
+  capabilities,        // within a user namespace no set of capabilities grows beyond what an exec may give
+  no_new_privs,        // is never taken back
+  seccomp,             // its mode never falls back
+  system_call,         // namespaces change only within setns, unshare, clone and exec
+  cgroup,              // it stays in the subtree of its unit's cgroup
+  initial_namespaces,  // it never comes to the kernel's first nsproxy
+  initial_credentials  // nor to the kernel's first credentials
+};
+inline constexpr std::size_t invariants = 9;
+const char* to_string(Invariant invariant);  // I1
+
+// Values as enum isoscope_capability_set.
+enum class CapabilitySet : std::uint8_t { none, bounding, permitted };
+const char* to_string(CapabilitySet set);
+
+// meta is the task that is what it cannot be.
+struct Breach {
+  Invariant invariant = Invariant::pid_namespace;
+  CapabilitySet set = CapabilitySet::none;  // the one that grew
+  std::uint64_t before = 0;  // inum, capabilities, bit or mode, as the invariant has it; 0 where it has none
+  std::uint64_t now = 0;
+  SeenAt seen_at = SeenAt::commit;
+  std::uint64_t home_cgroup_id = 0;  // see NamespacesChanged
+  std::uint64_t start_boot_ns = 0;
+  std::uint64_t cap_effective = 0;
+  std::uint32_t parent_tgid = 0;
+  std::uint32_t uid = 0;
+  std::string comm;
+};
+
 using Payload = std::variant<VmExit, ContextSwitch, CgroupMade, CgroupRemoved, CgroupAttached, Exec,
-                             NamespacesChanged, VcpuSeen, Access>;
+                             NamespacesChanged, VcpuSeen, Access, Breach>;
 
 struct Record {
   Meta meta;

@@ -93,6 +93,8 @@ std::vector<Unit> UnitRegistry::prepare(const event::Record& record) {
     need(access->home_cgroup_id);
     need(access->target_cgroup_id);
     need(access->target_in_cgroup_id);
+  } else if (const auto* breach = std::get_if<event::Breach>(&record.payload)) {
+    need(breach->home_cgroup_id);
   } else if (const auto* made = std::get_if<event::CgroupMade>(&record.payload)) {
     need(made->parent_id);
   }
@@ -398,6 +400,18 @@ void UnitRegistry::forget_process(std::uint32_t pid) {
 }
 
 // --- questions ---
+
+std::size_t UnitRegistry::contained() const {
+  const auto lives = [](const Unit& unit) {
+    return !is_host_software(unit) && unit.state != UnitState::stopped;
+  };
+  const auto of_cgroups =
+      std::count_if(units_.begin(), units_.end(), [&](const auto& entry) { return lives(entry.second); });
+  const auto of_processes = std::count_if(vms_.begin(), vms_.end(), [&](const auto& entry) {
+    return !entry.second.has_cgroup && lives(entry.second.unit);
+  });
+  return static_cast<std::size_t>(of_cgroups + of_processes);
+}
 
 const Unit& UnitRegistry::unit_of_cgroup(std::uint64_t cgroup_id) const {
   const Unit* unit = innermost(cgroup_id);

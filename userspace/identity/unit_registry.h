@@ -107,6 +107,7 @@ class UnitRegistry {
 
   const CgroupTree& cgroups() const { return cgroups_; }
   std::size_t size() const { return units_.size(); }
+  std::size_t contained() const;  // of them, those that are no host software; VMs without a cgroup, too
   std::size_t known_namespaces() const { return namespaces_.size(); }
 
  private:
@@ -125,6 +126,7 @@ class UnitRegistry {
   std::vector<Unit> on(const event::Meta&, const event::VmExit&) { return {}; }
   std::vector<Unit> on(const event::Meta&, const event::ContextSwitch&) { return {}; }
   std::vector<Unit> on(const event::Meta&, const event::Access&) { return {}; }
+  std::vector<Unit> on(const event::Meta&, const event::Breach&) { return {}; }
 
   std::vector<Unit> rescan();
   Unit* make_unit(std::uint64_t cgroup_id);

@@ -128,6 +128,19 @@ Capability recheck(const Features& features) {
           "the kernel has no BPF task iterator: what was dropped is told when its task next runs"};
 }
 
+Capability invariants(const Features& features) {
+  const std::string name = "invariants of tasks";
+  if (features.legal_paths() && features.fexit_commit_creds) {
+    return {name, Availability::on, "credentials at every commit_creds (fexit), switch, exec and exit"};
+  }
+  return {
+      name, Availability::degraded,
+      features.legal_paths()
+          ? "no fexit on commit_creds: credentials are looked at when a task next switches, executes or exits"
+          : "no fentry: credentials are looked at when a task next switches, executes or exits; namespaces "
+            "that changed without a system call (I6) cannot be told"};
+}
+
 }  // namespace
 
 KvmPath kvm_path(const KvmFeatures& kvm, bool guest_rip) {
@@ -211,6 +224,7 @@ std::vector<Capability> explain(const Features& features) {
   lines.push_back(namespace_events(features));
   lines.push_back({"namespace changes by state", Availability::on, "checked at every switch, exec and exit"});
   lines.push_back(recheck(features));
+  lines.push_back(invariants(features));
   lines.push_back(access_across_units(features.access));
   return lines;
 }

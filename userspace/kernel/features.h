@@ -71,7 +71,8 @@ struct Features {
   bool rdonly_cast = false;  // the programs may read kernel memory by plain loads (6.2)
   bool fentry_switch_task_namespaces = false;
   bool fentry_perf_event_namespaces = false;
-  bool task_iterator = false;  // a program can walk over all tasks
+  bool task_iterator = false;       // a program can walk over all tasks
+  bool fexit_commit_creds = false;  // else new credentials are seen at the next switch
   AccessHooks access;
   bool tracefs = false;
   std::optional<CgroupHierarchy> cgroups;  // the hierarchy to follow; none is mounted: nothing

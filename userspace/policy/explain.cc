@@ -97,11 +97,17 @@ std::vector<EventKind> events_of(const Match& match) {
   if (!events.empty()) {
     return events;
   }
+  // What a breach does not have.
+  if (!match.directions.empty() || !match.namespaces.empty() || !match.to_kinds.empty() ||
+      !match.to_names.empty()) {
+    events = {EventKind::crossing, EventKind::access, EventKind::attempt};
+  }
   for (const auto& [word, kind] : action_words()) {
     const auto has = [&, name = word](const std::vector<std::string>& words) {
       return std::find(words.begin(), words.end(), name) != words.end();
     };
-    if (has(match.actions) || has(match.mechanisms)) {
+    if ((has(match.actions) || has(match.mechanisms)) &&
+        std::find(events.begin(), events.end(), kind) == events.end()) {
       events.push_back(kind);
     }
   }

@@ -49,6 +49,28 @@ const char* resource_of(event::AccessKind kind) {
   return "?";
 }
 
+// A change of namespaces names its types; a breach that it is as well says that there was one.
+const char* resource_of(event::Invariant invariant) {
+  using event::Invariant;
+  switch (invariant) {
+    case Invariant::pid_namespace:
+      return "namespace/pid";
+    case Invariant::user_namespace:
+      return "namespace/user";
+    case Invariant::system_call:
+    case Invariant::initial_namespaces:
+      return "process";
+    case Invariant::cgroup:
+      return "cgroup";
+    case Invariant::capabilities:
+    case Invariant::no_new_privs:
+    case Invariant::seccomp:
+    case Invariant::initial_credentials:
+      return "credentials";
+  }
+  return "?";
+}
+
 }  // namespace
 
 Facts facts_of(const Access& access) {
@@ -65,6 +87,16 @@ Facts facts_of(const Access& access) {
   facts.unit = access.from;
   facts.to = access.to;
   facts.process = access.process;
+  return facts;
+}
+
+Facts facts_of(const Breach& breach) {
+  Facts facts;
+  facts.event = EventKind::invariant;
+  facts.action = event::to_string(breach.invariant);
+  facts.resources = {resource_of(breach.invariant)};
+  facts.unit = breach.from;
+  facts.process = breach.process;
   return facts;
 }
 

@@ -46,7 +46,7 @@ struct Process {
   std::uint64_t cap_effective = 0;
 };
 
-// What crossings and accesses have in common.
+// What crossings, accesses and breaches have in common.
 struct Incident {
   std::uint64_t ts_mono_ns = 0;
   Process process;
@@ -64,6 +64,7 @@ struct Crossing : Incident {
   event::SeenAt seen_at = event::SeenAt::commit;
   std::vector<NamespaceMove> moves;  // empty for cgroup moves
   std::string to_cgroup;             // path, for cgroup moves
+  bool initial = false;              // its nsproxy is the kernel's first
 };
 
 // A task of a unit reached out of it: its direction is escape or lateral. Refused, it is an attempt.
@@ -75,7 +76,16 @@ struct Access : Incident {
   std::uint32_t target_pid = 0;  // 0: it is not about a process
 };
 
-using Event = std::variant<Crossing, Access>;
+// A task of a unit is what no legal path makes of it. It has no direction, and nobody that it went for.
+struct Breach : Incident {
+  event::Invariant invariant = event::Invariant::pid_namespace;
+  event::CapabilitySet set = event::CapabilitySet::none;
+  std::uint64_t before = 0;  // see event::Breach
+  std::uint64_t now = 0;
+  event::SeenAt seen_at = event::SeenAt::commit;
+};
+
+using Event = std::variant<Crossing, Access, Breach>;
 
 enum class Severity { low, medium, high, critical };
 const char* to_string(Severity severity);

@@ -158,6 +158,9 @@ void discover_types(kernel::Features& features) {
   }
   // Where a program of this kind is attached to (DEFINE_BPF_ITER_FUNC).
   features.task_iterator = btf__find_by_name_kind(types.get(), "bpf_iter_task", BTF_KIND_FUNC) > 0;
+  // Like these: that it can be hooked is taken from the two that were tried.
+  features.fexit_commit_creds =
+      features.legal_paths() && btf__find_by_name_kind(types.get(), "commit_creds", BTF_KIND_FUNC) > 0;
   features.access = access_hooks(types.get(), features.legal_paths());
 }
 

@@ -186,15 +186,15 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
        {programs.handle_switch_task_namespaces, programs.handle_perf_event_namespaces}) {
     bpf_program__set_autoload(program, features.legal_paths());
   }
-  for (const auto& [program, wanted] :
-       {std::pair(programs.handle_ptrace_access_check, features.access.ptrace),
-        {programs.handle_unix_stream_connect, features.access.unix_connect},
-        {programs.handle_file_receive, features.access.file_receive},
-        {programs.handle_release_agent_write, features.access.release_agent},
-        {programs.handle_core_pattern, features.access.core_pattern},
-        {programs.handle_usermodehelper, features.access.usermode_helper},
-        {programs.handle_module_load, features.access.module_load},
-        {programs.handle_bpf, features.access.bpf}}) {
+  for (const auto& [program, wanted] : {std::pair(programs.handle_commit_creds, features.fexit_commit_creds),
+                                        {programs.handle_ptrace_access_check, features.access.ptrace},
+                                        {programs.handle_unix_stream_connect, features.access.unix_connect},
+                                        {programs.handle_file_receive, features.access.file_receive},
+                                        {programs.handle_release_agent_write, features.access.release_agent},
+                                        {programs.handle_core_pattern, features.access.core_pattern},
+                                        {programs.handle_usermodehelper, features.access.usermode_helper},
+                                        {programs.handle_module_load, features.access.module_load},
+                                        {programs.handle_bpf, features.access.bpf}}) {
     bpf_program__set_autoload(program, wanted);
   }
   bpf_program__set_autoload(programs.handle_iter_task, features.task_iterator);

@@ -164,6 +164,7 @@ Crossing crossing_of(const Value& object) {
   const Value& to = member(object, "to");
   crossing.to = unit_ref(to, "unit");
   crossing.to_cgroup = text_if_there(to, "cgroup");
+  crossing.initial = find(object, "initial_namespaces") != nullptr;
   const Value& moves = member(object, "namespaces");
   if (!moves.IsArray()) {
     throw Refused{"its member \"namespaces\" is not a list"};
@@ -190,10 +191,41 @@ policy::Access access_of(const Value& object) {
   return access;
 }
 
+// Of the sets of capabilities in hexadecimal text, else a number.
+std::uint64_t value_of(const Value& object, std::string_view name) {
+  const Value* value = find(object, name);
+  if (value != nullptr && value->IsUint64()) {
+    return value->GetUint64();
+  }
+  return long_number(object, name, 16);
+}
+
+policy::Breach breach_of(const Value& object) {
+  policy::Breach breach;
+  breach.from = unit_ref(object, "unit");
+  breach.to = breach.from;
+  breach.direction = Direction::own;
+  breach.invariant = word<event::Invariant>(object, "invariant");
+  if (find(object, "set") != nullptr) {
+    breach.set = word<event::CapabilitySet>(object, "set");
+  }
+  if (find(object, "seen_at") != nullptr) {
+    breach.seen_at = word<event::SeenAt>(object, "seen_at");
+  }
+  breach.before = value_of(object, "before");
+  breach.now = value_of(object, "now");
+  breach.process = process_of(object);
+  breach.ancestry = ancestry_of(object);
+  return breach;
+}
+
 // A violation has its event in it.
 policy::Event event_in(const Value& object) {
   if (const Value* access = find(object, "access")) {
     return access_of(*access);
+  }
+  if (const Value* breach = find(object, "breach")) {
+    return breach_of(*breach);
   }
   return crossing_of(member(object, "crossing"));
 }
@@ -209,6 +241,8 @@ ReadRecord record_of(const Value& object) {
     record.event = crossing_of(object);
   } else if (record.type == "access" || record.type == "attempt") {
     record.event = access_of(object);
+  } else if (record.type == "breach") {
+    record.event = breach_of(object);
   } else if (record.type == "violation" || record.type == "audit") {
     record.id = text_if_there(object, "id");
     record.event = event_in(object);

@@ -15,7 +15,7 @@ struct ReadRecord {
   std::string type;
   std::string time;  // RFC 3339, as written
   std::string id;    // of violations and audits, else empty
-  // Of the types `crossing`, `access`, `attempt`, `violation` and `audit`.
+  // Of the types `crossing`, `access`, `attempt`, `breach`, `violation` and `audit`.
   std::optional<policy::Event> event;
 };
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "event/reason.h"
+#include "sink/ndjson_invariants.h"
 #include "sink/ndjson_policy.h"
 #include "sink/ndjson_resources.h"
 #include "sink/text.h"
@@ -238,6 +239,7 @@ void NdjsonSink::format(const Report& report) {
 
 void NdjsonSink::format_summary(const aggregate::Snapshot& summary) {
   add_violations(summary);
+  add_invariants(summary, true);
   add_ledger(summary, true);
 }
 
@@ -266,6 +268,7 @@ void NdjsonSink::add(const aggregate::Snapshot& window) {
       add_resources(json_, object, row);
     });
   }
+  add_invariants(window, false);
   add_ledger(window, false);
 }
 
@@ -374,6 +377,10 @@ void NdjsonSink::add(const policy::Access& access) {
        [&](JsonObject& object) { add_event(json_, object, access); });
 }
 
+void NdjsonSink::add(const policy::Breach& breach) {
+  line("breach", breach.ts_mono_ns, [&](JsonObject& object) { add_event(json_, object, breach); });
+}
+
 void NdjsonSink::add(const policy::Violation& violation) {
   const char* type = violation.effect == policy::Effect::deny ? "violation" : "audit";
   line(type, violation.incident().ts_mono_ns,
@@ -384,6 +391,14 @@ void NdjsonSink::add_violations(const aggregate::Snapshot& summary) {
   line("violations", summary.end_mono_ns, [&](JsonObject& object) {
     object.boolean("final", true);
     add_report(json_, object, violations(), [this](std::uint64_t mono_ns) { return wall_ns(mono_ns); });
+  });
+}
+
+void NdjsonSink::add_invariants(const aggregate::Snapshot& window, bool final_one) {
+  line("invariants", window.end_mono_ns, [&](JsonObject& object) {
+    add_window(json_, window);
+    object.boolean("final", final_one);
+    sink::add_invariants(json_, object, window.invariants);
   });
 }
 
@@ -420,6 +435,7 @@ void NdjsonSink::add_ledger(const aggregate::Snapshot& window, bool final_one) {
     object.number("unmatched_entries", ledger.unmatched_entries);
     object.number("unknown_reasons", ledger.unknown_reasons);
     object.number("namespace_checks", ledger.namespace_checks);
+    object.number("credential_checks", ledger.credential_checks);
     object.number("accesses_folded", ledger.accesses_folded);
     object.number("task_slot_collisions", ledger.task_collisions);
     object.number("write_errors", ledger.write_errors);

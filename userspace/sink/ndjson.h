@@ -26,8 +26,10 @@ class NdjsonSink final : public Sink {
   void add(const CgroupReport& report);
   void add(const policy::Crossing& crossing);
   void add(const policy::Access& access);
+  void add(const policy::Breach& breach);
   void add(const policy::Violation& violation);
   void add_violations(const aggregate::Snapshot& summary);
+  void add_invariants(const aggregate::Snapshot& window, bool final_one);
   void add_ledger(const aggregate::Snapshot& window, bool final_one);
 
   // One line: what every record has, then what `members` adds to the object.

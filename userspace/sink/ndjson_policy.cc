@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <variant>
 
+#include "policy/breach.h"
 #include "policy/facts.h"
 #include "sink/text.h"
 
@@ -96,6 +98,9 @@ void add_event(Json& json, JsonObject& object, const policy::Crossing& crossing)
   object.text("direction", policy::to_string(crossing.direction));
   object.text("mechanism", event::to_string(crossing.mechanism));
   object.text("seen_at", event::to_string(crossing.seen_at));
+  if (crossing.initial) {
+    object.boolean("initial_namespaces", true);
+  }
   add_process(json, crossing.process);
   add_ancestry(json, object, crossing.ancestry);
   {
@@ -137,6 +142,24 @@ void add_event(Json& json, JsonObject& object, const policy::Access& access) {
   }
 }
 
+// Values that an invariant does not have are left out.
+void add_event(Json& json, JsonObject& object, const policy::Breach& breach) {
+  add_unit_ref(json, "unit", breach.from);
+  object.text("invariant", event::to_string(breach.invariant));
+  object.text("what", policy::describe(breach.invariant));
+  object.text("seen_at", event::to_string(breach.seen_at));
+  if (breach.set != event::CapabilitySet::none) {
+    object.text("set", event::to_string(breach.set));
+    object.text("before", fmt::format("{:016x}", breach.before));
+    object.text("now", fmt::format("{:016x}", breach.now));
+  } else if (breach.before != breach.now) {
+    object.number("before", breach.before);
+    object.number("now", breach.now);
+  }
+  add_process(json, breach.process);
+  add_ancestry(json, object, breach.ancestry);
+}
+
 void add_violation(Json& json, JsonObject& object, const policy::Violation& violation) {
   const policy::Facts facts = policy::facts_of(violation.event);
   object.text("id", violation.id);
@@ -163,8 +186,9 @@ void add_violation(Json& json, JsonObject& object, const policy::Violation& viol
   if (violation.enforcement) {
     add_enforcement(json, *violation.enforcement);
   }
-  const bool is_crossing = std::holds_alternative<policy::Crossing>(violation.event);
-  JsonObject inner(json, is_crossing ? "crossing" : "access");
+  constexpr const char* members[] = {"crossing", "access", "breach"};  // in the order of policy::Event
+  static_assert(std::size(members) == std::variant_size_v<policy::Event>);
+  JsonObject inner(json, members[violation.event.index()]);
   std::visit([&](const auto& event) { add_event(json, inner, event); }, violation.event);
 }
 

@@ -17,6 +17,7 @@ void add_unit_ref(Json& json, std::string_view name, const identity::UnitRef& un
 // What the records of an event carry; `object` is the one that is open.
 void add_event(Json& json, JsonObject& object, const policy::Crossing& crossing);
 void add_event(Json& json, JsonObject& object, const policy::Access& access);
+void add_event(Json& json, JsonObject& object, const policy::Breach& breach);
 
 // What the records `violation` and `audit` carry.
 void add_violation(Json& json, JsonObject& object, const policy::Violation& violation);

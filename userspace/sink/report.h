@@ -48,6 +48,6 @@ struct CgroupReport {
 
 // What sinks take.
 using Report = std::variant<aggregate::Snapshot, VmExitReport, SwitchReport, UnitReport, CgroupReport,
-                            policy::Crossing, policy::Access, policy::Violation>;
+                            policy::Crossing, policy::Access, policy::Breach, policy::Violation>;
 
 }  // namespace isoscope::sink

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "sink/table_invariants.h"
 #include "sink/table_lines.h"
 #include "sink/table_resources.h"
 #include "sink/table_sections.h"
@@ -33,6 +34,7 @@ void TableSink::format_summary(const aggregate::Snapshot& summary) {
   append_violations(
       violations(), [this](std::uint64_t mono_ns) { return time_of_day(wall_ns(mono_ns), true); }, style_,
       text());
+  append_invariants(summary.invariants, style_, text());
   append_ledger(summary, style_, text());
 }
 
@@ -47,6 +49,7 @@ void TableSink::add(const aggregate::Snapshot& window) {
   text() += "\n";
   append_resources(window, style_, text());
   text() += "\n";
+  append_invariants(window.invariants, style_, text());
   append_ledger(window, style_, text());
   text() += "\n";
 }
@@ -77,6 +80,10 @@ void TableSink::add(const policy::Crossing& crossing) {
 
 void TableSink::add(const policy::Access& access) {
   add_line(access.ts_mono_ns, describe(access));
+}
+
+void TableSink::add(const policy::Breach& breach) {
+  add_line(breach.ts_mono_ns, describe(breach));
 }
 
 void TableSink::add(const policy::Violation& violation) {

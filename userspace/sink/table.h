@@ -25,6 +25,7 @@ class TableSink final : public Sink {
   void add(const CgroupReport& report);
   void add(const policy::Crossing& crossing);
   void add(const policy::Access& access);
+  void add(const policy::Breach& breach);
   void add(const policy::Violation& violation);
 
   void add_line(std::uint64_t mono_ns, const std::string& what);

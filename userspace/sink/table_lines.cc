@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "event/reason.h"
+#include "policy/breach.h"
 #include "policy/facts.h"
 #include "sink/text.h"
 
@@ -79,9 +80,26 @@ std::string describe_reach(const policy::Access& access) {
   return text + fmt::format("{}by pid {} ({})", separator, access.process.pid, name_of(access.process.comm));
 }
 
+// `container web broke I3, a set of capabilities grew: bounding 00000000a80425fb -> 000001ffffffffff, pid 123
+// (sh)`
+std::string describe_break(const policy::Breach& breach) {
+  std::string text = fmt::format("{} broke {}, {}:", unit_label(breach.from),
+                                 event::to_string(breach.invariant), policy::describe(breach.invariant));
+  if (breach.set != event::CapabilitySet::none) {
+    text += fmt::format(" {} {:016x} -> {:016x},", event::to_string(breach.set), breach.before, breach.now);
+  } else if (breach.before != breach.now) {
+    text += fmt::format(" {} -> {},", breach.before, breach.now);
+  }
+  return text + fmt::format(" pid {} ({})", breach.process.pid, name_of(breach.process.comm));
+}
+
 std::string describe_event(const policy::Event& event) {
-  const auto* crossing = std::get_if<policy::Crossing>(&event);
-  return crossing != nullptr ? describe_move(*crossing) : describe_reach(std::get<policy::Access>(event));
+  struct Words {
+    std::string operator()(const policy::Crossing& crossing) const { return describe_move(crossing); }
+    std::string operator()(const policy::Access& access) const { return describe_reach(access); }
+    std::string operator()(const policy::Breach& breach) const { return describe_break(breach); }
+  };
+  return std::visit(Words{}, event);
 }
 
 }  // namespace
@@ -170,6 +188,10 @@ std::string describe(const policy::Crossing& crossing) {
 std::string describe(const policy::Access& access) {
   return fmt::format("{}     {}: {}", access.error == 0 ? "access " : "attempt",
                      policy::to_string(access.direction), describe_reach(access));
+}
+
+std::string describe(const policy::Breach& breach) {
+  return fmt::format("breach     {}", describe_break(breach));
 }
 
 std::string describe(const policy::Violation& violation) {

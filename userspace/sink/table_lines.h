@@ -20,6 +20,7 @@ std::string describe(const UnitReport& report);
 std::string describe(const CgroupReport& report);
 std::string describe(const policy::Crossing& crossing);
 std::string describe(const policy::Access& access);
+std::string describe(const policy::Breach& breach);
 // `critical no-escape/escape-to-host: container web -> host by setns: mnt ... pid 123 (nsenter)`
 std::string describe(const policy::Violation& violation);
 // `systemd(1) > containerd-shim(812) > sh(901)`: who started it, the oldest first. What is not known, or too
