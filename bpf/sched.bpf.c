@@ -283,8 +283,8 @@ static __always_inline void report_exec(struct task_struct *task, struct task_re
 
 /*
  * A working folder or root on a mount of another mount namespace was left open by somebody: setns and unshare
- * move both. 0: what was unmounted is in no namespace. With a frame of its own: with what else exec looks at it
- * would take more than the 512 bytes of stack that there are.
+ * move both. 0: what was unmounted is in no namespace. With a frame of its own: with what else exec looks at
+ * it would take more than the 512 bytes of stack that there are.
  */
 static __noinline void check_folders(struct task_struct *task)
 {
