@@ -59,15 +59,18 @@ class Limits : public Live {
     drain();
     return seen<Breach>([](const event::Meta&, const Breach&) { return true; });
   }
+  void expect_no_breach() {
+    for (const auto& one : breaches()) {
+      ADD_FAILURE() << event::to_string(one.what.invariant) << " at " << event::to_string(one.what.seen_at)
+                    << " of " << one.what.comm << ": " << one.what.before << " -> " << one.what.now;
+    }
+  }
   // In a mount namespace of its own, as a container's are.
   void expect_legal(const std::function<int()>& body) {
     start();
     const Child child({.flags = CLONE_NEWNS}, body);
     ASSERT_EQ(child.await_end(), 0);
-    for (const auto& one : breaches()) {
-      ADD_FAILURE() << event::to_string(one.what.invariant) << " at " << event::to_string(one.what.seen_at)
-                    << " of " << one.what.comm << ": " << one.what.before << " -> " << one.what.now;
-    }
+    expect_no_breach();
     EXPECT_GT(counter(ISOSCOPE_CREDS_CHECKS), 0U);
     EXPECT_EQ(counter(ISOSCOPE_INITIAL_CHECKS), counter(ISOSCOPE_CREDS_CHECKS));
   }
@@ -143,6 +146,22 @@ TEST_F(Limits, TheHostIsNotLookedAt) {
   });
   ASSERT_EQ(child.await_end(), 0);
   EXPECT_TRUE(breaches().empty());
+}
+
+// No namespaces are the host's: whatever runs here meanwhile is looked at as if it were contained.
+TEST_F(Limits, NothingThatRunsHereBreaksAny) {
+  Live::start();
+  const Child child([] {
+    ::execl("/bin/sh", "sh", "-c",
+            "for i in $(seq 50); do unshare -r sh -c 'true | true'; setpriv --no-new-privs --bounding-set "
+            "-all true; "
+            "setpriv --reuid 65534 --clear-groups sh -c 'true; true'; done",
+            nullptr);
+    return 126;
+  });
+  ASSERT_EQ(child.await_end(), 0);
+  expect_no_breach();
+  EXPECT_GT(counter(ISOSCOPE_CREDS_CHANGES), 100U);
 }
 
 // A contained child that sleeps while its record is written to, and then goes on.

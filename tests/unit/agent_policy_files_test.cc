@@ -155,7 +155,7 @@ TEST(PolicyTest, PassesWhereWhatFiresIsExpected) {
   EXPECT_EQ(outcome.out,
             "line 7  2024-05-01T10:00:01.623456789Z  deny high p/r: nsenter left container alpha for host "
             "(mnt) by setns\n"
-            "4 events judged; 15 records, 7 of them of other types\n")
+            "7 events judged; 18 records, 7 of them of other types\n")
       << "the violation records have a crossing that was judged already";
 }
 
