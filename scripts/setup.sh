@@ -10,7 +10,7 @@ readonly build=(g++ cmake ninja-build pkg-config git ca-certificates clang-19 ll
 
 readonly tests=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck jq python3 libc6-dev
     clang-14 libclang-rt-14-dev
-    # For promtool, which reads what we expose as a scraper does.
+    # For promtool, which reads what we expose as a scraper does. Where systemd runs, its server is started; no test needs it.
     prometheus)
 
 # The lab: an emulated machine, kernels unpacked from their packages, containers, and the tools to compare figures with.

@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <csignal>
 
 #include "sink_samples.h"
+#include "size_limit.h"
 
 namespace isoscope::sink {
 namespace {
@@ -111,29 +111,6 @@ TEST(OutputFile, AFullDeviceIsCountedAndDoesNotEndIt) {
   EXPECT_EQ(output.last_error(), ENOSPC);
   EXPECT_FALSE(output.closed());
 }
-
-// The size limit of the process stands for a disk that fills up and is cleared.
-class SizeLimit {
- public:
-  explicit SizeLimit(rlim_t bytes) {
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit limit = before_;
-    limit.rlim_cur = bytes;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~SizeLimit() { lift(); }
-  SizeLimit(const SizeLimit&) = delete;
-  SizeLimit& operator=(const SizeLimit&) = delete;
-  void lift() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_{};
-  void (*handler_)(int) = nullptr;
-};
 
 TEST(OutputFile, RecoversAndEndsTheTornLineFirst) {
   const Scratch scratch;

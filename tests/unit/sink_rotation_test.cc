@@ -3,17 +3,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <random>
 
 #include "sink_samples.h"
+#include "size_limit.h"
 
 namespace isoscope::sink {
 namespace {
@@ -184,28 +183,6 @@ TEST_F(RotationTest, WhatIsThereAtTheStartCounts) {
   EXPECT_EQ(unpacked(path() + ".2.zst"), "of a run that was killed\n");
   EXPECT_EQ(text_of(path()), "new\n");
 }
-
-// The size limit of the process stands for a disk that fills up and is cleared.
-class SizeLimit {
- public:
-  explicit SizeLimit(rlim_t bytes) {
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit limit = before_;
-    limit.rlim_cur = bytes;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~SizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  SizeLimit(const SizeLimit&) = delete;
-  SizeLimit& operator=(const SizeLimit&) = delete;
-
- private:
-  rlimit before_{};
-  void (*handler_)(int) = nullptr;
-};
 
 TEST_F(RotationTest, ATornLineIsEndedBeforeTheFileIsMoved) {
   OutputFile output = open(16);
