@@ -121,8 +121,12 @@ int handle_iter_task(struct bpf_iter__task *context)
 			recheck.pending++;
 		return 0;
 	}
-	if (!finding.differs || finding.announced)
+	if (!finding.differs || finding.announced) {
+		/* What broke an invariant found no room: only the task itself can tell. */
+		if (record->limits.watched && record->limits.real_cred != (__u64)task->real_cred)
+			recheck.pending++;
 		return 0;
+	}
 	if (tell(task, record, &finding))
 		recheck.found++;
 	else

@@ -96,6 +96,8 @@ static __always_inline void switch_out(const struct change *change)
 		stream_switch(change, task_cgroup_id(prev), ran_ns);
 	/* The last switch of a thread: it never runs again, and its id may be given to another. */
 	if (change->prev_state & TASK_DEAD) {
+		if (record->lost_key)
+			count(ISOSCOPE_CROSSING_GONE);
 		/* Still a vCPU only if its id was swapped with that of a thread that executes a program. */
 		end_vcpu(record);
 		free_task(prev->pid);
@@ -408,8 +410,6 @@ int BPF_PROG(handle_sched_process_exit, struct task_struct *task)
 	if (!record)
 		return 0;
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXIT);
-	if (record->lost_key)
-		count(ISOSCOPE_CROSSING_GONE);
 	look_at_limits(task, record, ISOSCOPE_SEEN_AT_EXIT);
 	end_vcpu(record);
 	return 0;

@@ -69,6 +69,7 @@ static __always_inline void settle(struct task_record *record, __u64 key, const 
 	record->lost_mechanism = 0;
 	record->lost_key = 0;
 	record->told_state = 0;
+	record->limits.real_cred = 0; /* it may be contained only now: the next switch looks at everything */
 }
 
 /*
@@ -131,7 +132,7 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 
 static __always_inline bool may_skip_key(struct task_struct *task, struct task_record *record)
 {
-	if (record->nsproxy != (__u64)task->nsproxy)
+	if (record->nsproxy != (__u64)task->nsproxy || record->told_state)
 		return false;
 	return ++record->switches_since_key %
 	       (knobs.legal_paths_watched ? SWITCHES_PER_KEY : SWITCHES_PER_KEY_UNWATCHED);
@@ -152,7 +153,7 @@ static __always_inline void check_namespaces(struct task_struct *task, struct ta
 		if (may_skip_key(task, record))
 			return;
 		key = namespaces_key(task->nsproxy);
-		if (key == record->namespaces_key && !record->lost_key) {
+		if (key == record->namespaces_key && !record->lost_key && !record->told_state) {
 			record->nsproxy = (__u64)task->nsproxy;
 			return;
 		}

@@ -221,7 +221,8 @@ TEST(PolicyExplain, YoursBeforeTheBuiltIn) {
   EXPECT_EQ(outcome.status, 0);
   EXPECT_LT(outcome.out.find("policy mine (" + folder.path("a.yaml") + ":1)"),
             outcome.out.find("policy no-escape (built-in:"));
-  EXPECT_THAT(outcome.out, HasSubstr("\n  mine/r comes before escape-to-host of no-escape\n"));
+  EXPECT_THAT(outcome.out,
+              HasSubstr("\n  mine/r comes before escape-to-host, rewritten-namespaces of no-escape\n"));
   const Outcome built_in = run(policy_explain, {folder.write("b.yaml", "")});
   EXPECT_THAT(built_in.out, Not(HasSubstr("comes before")));
 }

@@ -64,6 +64,18 @@ TEST(DefaultPolicy, DeniesWaysOutOfContainersAndPods) {
   }
 }
 
+TEST(DefaultPolicy, DeniesWhatNoSystemCallDidOnceWhereverItLeads) {
+  for (const Direction direction : directions) {
+    for (const UnitKind kind : kinds) {
+      Crossing rewritten = crossing(direction, kind);
+      rewritten.mechanism = Mechanism::none;
+      const bool bounded = kind == UnitKind::container || kind == UnitKind::pod || kind == UnitKind::vm;
+      EXPECT_EQ(judge(rewritten).size(), bounded ? 1u : 0u)
+          << to_string(direction) << " of " << to_string(kind);
+    }
+  }
+}
+
 std::string message(const Crossing& c) {
   return judge(c).at(0).message;
 }

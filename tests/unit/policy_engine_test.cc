@@ -157,12 +157,14 @@ TEST(Explain, WhatOverrulesTheBuiltIn) {
   const auto overruled = [](const std::string& on, const std::string& effect) {
     return overruled_by(samples::policy(on, effect).rules.at(0), default_policy());
   };
-  EXPECT_THAT(overruled("event: crossing, direction: [escape, own]", "allow"), ElementsAre("escape-to-host"));
+  EXPECT_THAT(overruled("event: crossing, direction: [escape, own]", "allow"),
+              ElementsAre("escape-to-host", "rewritten-namespaces"));
   EXPECT_THAT(overruled("event: crossing, exe: /usr/bin/x", "audit"),
-              ElementsAre("escape-to-host", "lateral-move", "leave-cgroup"));
+              ElementsAre("escape-to-host", "lateral-move", "rewritten-namespaces", "leave-cgroup"));
   EXPECT_THAT(overruled("direction: escape", "deny"), IsEmpty());
   EXPECT_THAT(overruled("direction: escape, unit.kind: host", "allow"), IsEmpty());
-  EXPECT_THAT(overruled("direction: nest", "allow"), IsEmpty());
+  EXPECT_THAT(overruled("direction: nest", "allow"), ElementsAre("rewritten-namespaces"));
+  EXPECT_THAT(overruled("direction: nest, mechanism: unshare", "allow"), IsEmpty());
   EXPECT_THAT(overruled("action: ptrace", "allow"), ElementsAre("ptrace-across"));
   EXPECT_THAT(overruled("action: bpf", "allow"), IsEmpty());
   EXPECT_THAT(overruled("action: I3", "allow"), ElementsAre("broken-invariant"));

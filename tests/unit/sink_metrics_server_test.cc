@@ -107,6 +107,46 @@ TEST(MetricsServer, WhoNeverFinishesDoesNotKeepTheAgent) {
   dripping.join();
 }
 
+// The end of what `fd` reads: true where the other side has hung up.
+bool is_hung_up_on(const base::UniqueFd& fd) {
+  char buffer[4096];
+  ssize_t got = 0;
+  while ((got = ::read(fd.get(), buffer, sizeof(buffer))) > 0) {
+  }
+  return got == 0 || errno == ECONNRESET;
+}
+
+TEST(MetricsServer, ALineWithoutAnEndIsCutOff) {
+  const auto server = serve("127.0.0.1:0");
+  const base::UniqueFd endless = connect_to(server->address());
+  ASSERT_TRUE(endless);
+  const std::string much(std::size_t{1} << 20, 'a');
+  std::size_t sent = 0;
+  for (ssize_t done = 0; sent < 64 * much.size(); sent += static_cast<std::size_t>(done)) {
+    done = ::send(endless.get(), much.data(), much.size(), MSG_NOSIGNAL);
+    if (done <= 0) {
+      break;
+    }
+  }
+  EXPECT_LT(sent, 64 * much.size()) << "all of it was taken";
+  EXPECT_TRUE(is_hung_up_on(endless));
+  EXPECT_THAT(get(server->address(), "/healthz"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST(MetricsServer, LeavesTheSocketsOfOthers) {
+  const Scratch scratch;
+  const std::string path = scratch.path() + ".datagrams";
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof(name.sun_path) - 1);
+  const base::UniqueFd others(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(others.get(), reinterpret_cast<sockaddr*>(&name), sizeof(name)), 0);
+  EXPECT_FALSE(MetricsServer::create("unix:" + path));
+  struct stat status {};
+  EXPECT_EQ(::stat(path.c_str(), &status), 0) << "it is still there";
+  ::unlink(path.c_str());
+}
+
 TEST(MetricsServer, APortThatIsTakenIsRefused) {
   const auto server = serve("127.0.0.1:0");
   const auto second = MetricsServer::create(server->address());

@@ -72,6 +72,28 @@ void tidy(OutputFile& output) {
   }
 }
 
+TEST_F(RotationTest, ALinkStaysAndTheFileThatItLeadsToIsRotated) {
+  fs::create_directory(folder_ / "data");
+  fs::create_symlink(folder_ / "data" / "real", path());
+  OutputFile output = open(12);
+  output.write("one\ntwo\n");
+  output.write("three\nfour\n");
+  EXPECT_TRUE(fs::is_symlink(path()));
+  EXPECT_EQ(text_of(folder_ / "data" / "real"), "three\nfour\n");
+  EXPECT_EQ(text_of(folder_ / "data" / "real.1"), "one\ntwo\n");
+  EXPECT_THAT(names(), ElementsAre("data", "out"));
+}
+
+TEST_F(RotationTest, WhatAnotherHasMovedMeanwhileIsNotRemoved) {
+  OutputFile output = open(12);
+  output.write("one\ntwo\n");
+  output.write("three\nfour\n");
+  fs::rename(path() + ".1", path() + ".2");
+  std::ofstream(path() + ".1") << "another's\n";
+  tidy(output);
+  EXPECT_EQ(text_of(path() + ".1"), "another's\n");
+}
+
 TEST_F(RotationTest, MovesTheFileAsideAtTheEndOfALine) {
   OutputFile output = open(12);
   output.write("one\ntwo\n");

@@ -542,10 +542,11 @@ void Pipeline::close_window() {
     write_errors += sink->output().write_errors();
   }
   const probe::Counters counters = probe_.read_counters();
-  window.invariants = invariants_.close(counters, registry_->contained(), window_);
   window.ledger = ledger_.close(counters, write_errors, own_cpu_ns());
   window.ledger.agent_resident_bytes = own_resident_bytes();
-  window.ledger.recheck = recheck_.close(window.end_mono_ns);
+  const aggregate::Recheck& recheck = window.ledger.recheck = recheck_.close(window.end_mono_ns);
+  window.invariants =
+      invariants_.close(counters, registry_->contained(), window_, recheck.open_ns > 0 || !recheck.complete);
   window.ledger.maps = std::exchange(maps_, {});
   window.ledger.causes.push_back({"resource_units_full", resources_.left_out()});
   window.ledger.causes.push_back({"ancestries_left_out", ancestry_.take_left_out()});

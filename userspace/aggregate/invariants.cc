@@ -15,7 +15,8 @@ constexpr std::size_t most_windows = 1000;
 
 }  // namespace
 
-Invariants InvariantBook::close(const probe::Counters& kernel, std::uint64_t units, std::uint64_t window) {
+Invariants InvariantBook::close(const probe::Counters& kernel, std::uint64_t units, std::uint64_t window,
+                                bool gap) {
   const auto since = [&](std::size_t counter) { return kernel.at(counter) - previous_.at(counter); };
   const auto checks_of = [&](Invariant invariant) -> std::uint64_t {
     switch (invariant) {
@@ -33,7 +34,8 @@ Invariants InvariantBook::close(const probe::Counters& kernel, std::uint64_t uni
   Invariants result;
   result.units = units;
   result.transitions = since(ISOSCOPE_NAMESPACE_CHANGES) + since(ISOSCOPE_CREDS_CHANGES);
-  result.lost = since(ISOSCOPE_DROPPED_SECURITY);
+  // Lifecycle too: moves between cgroups (I7), and the start of containers, whose tasks would be the host's.
+  result.lost = since(ISOSCOPE_DROPPED_SECURITY) + since(ISOSCOPE_DROPPED_LIFECYCLE);
   result.not_followed = since(ISOSCOPE_TASK_FULL);
   for (std::size_t i = 0; i < event::invariants; ++i) {
     const auto invariant = static_cast<Invariant>(i + 1);
@@ -41,7 +43,7 @@ Invariants InvariantBook::close(const probe::Counters& kernel, std::uint64_t uni
     result.rows.push_back(
         {invariant, watched, watched ? checks_of(invariant) : 0, std::exchange(breaches_.at(i), 0)});
   }
-  if (result.lost > 0 || result.not_followed > 0) {
+  if (result.lost > 0 || result.not_followed > 0 || gap) {
     result.incomplete = 1;
     result.in_windows = {window};
   }

@@ -20,8 +20,9 @@ class InvariantBook {
   void breach(event::Invariant invariant) { ++breaches_.at(static_cast<std::size_t>(invariant) - 1); }
   void moved() { ++moves_; }  // a task, to another cgroup
 
-  // What came since the last call. `kernel` is since start.
-  Invariants close(const probe::Counters& kernel, std::uint64_t units, std::uint64_t window);
+  // What came since the last call. `kernel` is since start; `gap`: for some of the time a dropped change of
+  // namespaces was not told (see RecheckBook).
+  Invariants close(const probe::Counters& kernel, std::uint64_t units, std::uint64_t window, bool gap);
 
  private:
   bool legal_paths_;

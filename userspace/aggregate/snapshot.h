@@ -113,11 +113,11 @@ struct InvariantRow {
 struct Invariants {
   std::uint64_t units =
       0;  // containers, pods and VMs at the end of the window; of a run, the most in one window
-  std::uint64_t transitions = 0;   // of namespaces and credentials that were found to be others
-  std::uint64_t lost = 0;          // security records dropped: each is found again, if its task lives on
-  std::uint64_t not_followed = 0;  // tasks that found no place in the tables
-  std::vector<InvariantRow> rows;  // I1 to I9
-  std::uint64_t incomplete = 0;    // windows with something lost or not followed
+  std::uint64_t transitions = 0;          // of namespaces and credentials that were found to be others
+  std::uint64_t lost = 0;                 // security and lifecycle records dropped
+  std::uint64_t not_followed = 0;         // tasks that found no place in the tables
+  std::vector<InvariantRow> rows;         // I1 to I9
+  std::uint64_t incomplete = 0;           // windows with something lost or not followed
   std::vector<std::uint64_t> in_windows;  // the numbers of the first of these
 };
 

@@ -98,8 +98,8 @@ Result<Ok> apply_rotate(const std::string& name, const YamlNode& node, Rotation&
   return Ok{};
 }
 
-// One of `outputs`: a path, or a map of path, format and rotate. What is not given is left to the options of
-// all outputs.
+// One of `outputs`: a path, or a map of path, format and rotate. A format or a
+// rotate that is not given is left to the options of all outputs.
 Result<Ok> apply_output(const std::string& name, const YamlNode& node, Draft& draft) {
   const YamlNode* path = node.kind == Kind::scalar ? &node : nullptr;
   const YamlNode* format = nullptr;

@@ -99,7 +99,17 @@ Result<bool> CompressedCopy::step() {
     return failed(base::errno_text(errno));
   }
   out_.reset();
+  remove_source();
   return true;
+}
+
+void CompressedCopy::remove_source() const {
+  struct stat ours {};
+  struct stat there {};
+  if (::fstat(in_.get(), &ours) == 0 && ::lstat(source_.c_str(), &there) == 0 &&
+      ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
+    ::unlink(source_.c_str());
+  }
 }
 
 }  // namespace isoscope::sink

@@ -24,8 +24,8 @@ class CompressedCopy {
   CompressedCopy& operator=(CompressedCopy&&) = delete;
   ~CompressedCopy();
 
-  // One piece. True when the target is there; it is then for the caller to remove the source. After an error
-  // nothing is left of the target.
+  // One piece. True when the target is there and the source removed, if it still has its name: another writer
+  // may have moved it. After an error nothing is left of the target.
   base::Result<bool> step();
 
  private:
@@ -35,6 +35,7 @@ class CompressedCopy {
 
   CompressedCopy(std::string source, std::string target);
   base::Error failed(const std::string& why) const;
+  void remove_source() const;
 
   std::string source_;
   std::string target_;

@@ -2,7 +2,6 @@
 #include "sink/metrics_server.h"
 
 #include <fmt/format.h>
-#include <httplib.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -21,6 +20,7 @@
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "config/values.h"
+#include "sink/bounded_server.h"
 
 namespace isoscope::sink {
 
@@ -29,9 +29,7 @@ namespace {
 using base::Error;
 using base::Result;
 
-constexpr time_t patience_seconds = 2;
-constexpr std::chrono::seconds longest_end{3};
-constexpr std::size_t largest_request = 4096;
+constexpr std::chrono::seconds longest_end = BoundedServer::longest_exchange + std::chrono::seconds{1};
 constexpr const char* text_format = "text/plain; version=0.0.4; charset=utf-8";
 constexpr int any_number = 80;  // the library wants a port, for a unix socket too
 
@@ -63,8 +61,11 @@ int clear_socket(const std::string& path) {
   std::memcpy(name.sun_path, path.data(), path.size());
   const base::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const void* const any = &name;
-  if (probe &&
-      (::connect(probe.get(), static_cast<const sockaddr*>(any), sizeof(name)) == 0 || errno == EAGAIN)) {
+  if (!probe) {
+    return errno;
+  }
+  // Of whatever kind it is: only one that nobody listens at refuses.
+  if (::connect(probe.get(), static_cast<const sockaddr*>(any), sizeof(name)) == 0 || errno != ECONNREFUSED) {
     return EADDRINUSE;
   }
   return ::unlink(path.c_str()) == 0 ? 0 : errno;
@@ -73,7 +74,7 @@ int clear_socket(const std::string& path) {
 }  // namespace
 
 struct MetricsServer::State {
-  httplib::Server server;
+  BoundedServer server;
   std::string address;
   std::string socket_path;  // empty: TCP
   std::mutex mutex;
@@ -98,11 +99,7 @@ struct MetricsServer::State {
 
   void set_up() {
     server.new_task_queue = [] { return new InPlace; };
-    server.set_keep_alive_max_count(1);
-    server.set_keep_alive_timeout(patience_seconds);  // also of the first request
-    server.set_read_timeout(patience_seconds);
-    server.set_write_timeout(patience_seconds);
-    server.set_payload_max_length(largest_request);
+    server.set_payload_max_length(BoundedServer::most_request_bytes);
     // The library's own choice, SO_REUSEPORT, would let two agents share a port.
     server.set_socket_options([](int fd) {
       const int yes = 1;
@@ -188,7 +185,7 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::create(const std::string& 
 
 MetricsServer::~MetricsServer() {
   state_->server.stop();
-  // Who sends a byte now and then can keep a request open for hours, and must not keep the agent.
+  // A request that is being answered may take as long as one may take.
   constexpr std::chrono::milliseconds step{10};
   for (std::chrono::milliseconds waited{0}; !state_->ended && waited < longest_end; waited += step) {
     std::this_thread::sleep_for(step);

@@ -16,7 +16,8 @@ namespace isoscope::sink {
 //   /readyz    200 once there is an exposition, else 503
 //
 // From a thread of its own, one request after the other: a scraper that reads slowly must not keep the agent
-// from its rings. Connections are closed after each answer, and who is silent for two seconds is dropped.
+// from its rings. Connections are closed after each answer, and who takes longer than bounded_server.h
+// allows, or asks for more, is dropped.
 class MetricsServer {
  public:
   // `address` as config::parse_listen() takes it; port 0 is one that is free. Error: failure, with address

@@ -80,7 +80,11 @@ Result<OutputFile> OutputFile::create(const std::string& path, const config::Rot
   }
   OutputFile file(path, std::move(*fd));
   if (rotate.size_bytes != 0 && file.is_regular_ && standard_descriptor(path) < 0) {
-    file.rotation_ = std::make_unique<Rotation>(path, rotate);
+    // Where a link leads to: moved aside, the link itself would leave its file where it is, for ever.
+    std::error_code unknown;
+    const std::filesystem::path target = std::filesystem::canonical(path, unknown);
+    file.path_ = unknown ? path : target.string();
+    file.rotation_ = std::make_unique<Rotation>(file.path_, rotate);
     file.rotate_at_ = rotate.size_bytes;
   }
   return file;

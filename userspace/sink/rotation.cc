@@ -55,7 +55,6 @@ void Rotation::step() {
     base::log::warning("{}; it stays as it is", done.error().message);
     copy_.reset();
   } else if (*done) {
-    ::unlink(name(1, false).c_str());
     copy_.reset();
   }
 }
