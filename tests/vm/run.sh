@@ -4,7 +4,7 @@
 # Exit status 1 if one failed.
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-readonly limit_s=400 # against hanging; an emulated machine on a busy host takes its time
+readonly limit_s=600 # against hanging; an emulated machine on a busy host takes its time: `silent` 280 s of it, alone
 
 if [ $# -eq 0 ]; then
     echo "usage: run.sh SCENARIO...   (names of files in tests/vm/scenarios, without .sh)" >&2
