@@ -67,7 +67,8 @@ launch_agent() { # COMMAND...
     rm -f "$records"
     "$@" 2>"$messages" &
     agent=$!
-    wait_for 60 "the agent to attach" agent_ready
+    # The verifier under emulation, on a busy host.
+    wait_for 180 "the agent to attach" agent_ready
     expect_agent
 }
 
