@@ -81,7 +81,7 @@ void PromSeries::add_exits(const aggregate::VmExitsRow& row, std::uint64_t end_n
   Owner* owner = find_or_add(
       vm, [](const Owner& one) { return one.exits.has_value(); }, exits_series);
   owner->active_ns = end_ns;
-  Exits& exits = owner->exits ? *owner->exits : owner->exits.emplace();
+  Exits& exits = owner->exits ? *owner->exits : owner->exits.emplace(Exits{});
   exits.split.add(row.split);
   exits.sum_ns += row.stats.sum_ns;
   const bool is_halt = !row.other && event::is_halt(row.isa, row.reason);
@@ -93,7 +93,7 @@ void PromSeries::add_exits(const aggregate::VmExitsRow& row, std::uint64_t end_n
                                               : event::reason_name(row.isa, row.reason);
   auto count = exits.by_reason.find(reason);
   if (count == exits.by_reason.end() && owner != &other_ && !take(1)) {
-    Exits& others = other_.exits ? *other_.exits : other_.exits.emplace();
+    Exits& others = other_.exits ? *other_.exits : other_.exits.emplace(Exits{});
     count = others.by_reason.try_emplace(std::string(other_word)).first;
   } else if (count == exits.by_reason.end()) {
     count = exits.by_reason.try_emplace(reason).first;
@@ -105,7 +105,7 @@ void PromSeries::add_sched(const aggregate::SchedRow& row, std::uint64_t end_ns)
   Owner* owner = find_or_add(
       row.unit, [](const Owner& one) { return one.sched.has_value(); }, sched_series);
   owner->active_ns = end_ns;
-  Sched& sched = owner->sched ? *owner->sched : owner->sched.emplace();
+  Sched& sched = owner->sched ? *owner->sched : owner->sched.emplace(Sched{});
   sched.voluntary += row.voluntary;
   sched.involuntary += row.involuntary;
   sched.on_cpu_ns += row.on_cpu_ns;
