@@ -26,17 +26,7 @@ std::uint32_t own_mount_namespace() {
 
 class AccessAcross : public Live {
  protected:
-  void start() {
-    probe::Options options;
-    struct stat info {};
-    const auto inum = [&info](const char* link) {
-      return ::stat(link, &info) == 0 ? static_cast<std::uint32_t>(info.st_ino) : 0;
-    };
-    options.host_namespaces.inum[ISOSCOPE_NS_MNT] = inum("/proc/self/ns/mnt");
-    options.host_namespaces.inum[ISOSCOPE_NS_PID] = inum("/proc/self/ns/pid");
-    options.host_namespaces.inum[ISOSCOPE_NS_USER] = inum("/proc/self/ns/user");
-    Live::start(options);
-  }
+  void start() { start_among_hosts({}); }
   std::vector<Seen<event::Access>> told(AccessKind kind, std::uint64_t home) {
     drain();
     return seen<event::Access>([&](const event::Meta&, const event::Access& access) {

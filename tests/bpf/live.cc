@@ -102,6 +102,17 @@ void Live::take(std::span<const std::byte> bytes) {
   records_.push_back(std::move(*record));
 }
 
+void Live::start_among_hosts(probe::Options options) {
+  struct stat info {};
+  const auto inum = [&info](const char* link) {
+    return ::stat(link, &info) == 0 ? static_cast<std::uint32_t>(info.st_ino) : 0;
+  };
+  options.host_namespaces.inum[ISOSCOPE_NS_MNT] = inum("/proc/self/ns/mnt");
+  options.host_namespaces.inum[ISOSCOPE_NS_PID] = inum("/proc/self/ns/pid");
+  options.host_namespaces.inum[ISOSCOPE_NS_USER] = inum("/proc/self/ns/user");
+  start(options);
+}
+
 void Live::drain() {
   for (const probe::Ring ring : {probe::Ring::security, probe::Ring::data}) {
     probe_->drain(ring, [this](std::span<const std::byte> bytes) { take(bytes); });

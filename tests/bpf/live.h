@@ -42,6 +42,8 @@ class Live : public ::testing::Test {
 
   // Loads and attaches. Called by each test, as options differ.
   void start(const probe::Options& options = {}, const kernel::CgroupHierarchy& cgroups = {});
+  // The same, with this process' namespaces as those of the host: children that leave them are contained.
+  void start_among_hosts(probe::Options options);
   probe::Probe& probe() { return *probe_; }
 
   // Takes what waits in both rings. Bytes that cannot be decoded fail the test.
