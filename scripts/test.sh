@@ -10,10 +10,11 @@ usage() {
 usage: scripts/test.sh [--quick|--all] [TIER...]
        scripts/test.sh --intel
 
-TIER: static, unit, fuzz, bpf, vm (all of them). --quick leaves out clang-tidy, the sanitizers, fuzz, and all of the vm
-tier but one scenario on one kernel. --all runs each scenario on every kernel, and not only those that hang on it most.
-fuzz feeds the reader of policies with malformed files for 60 s. Logs go to build/test/. A skip names the feature of this
-machine that is missing; the vm tier brings its own machine and never skips.
+TIER: static, unit, bpf, vm; with --all also fuzz, which feeds the reader of policies with malformed files for 60 s. Without
+an option, what one change is tried with: of the vm tier the scenarios that hang on the kernel most. --all adds clang-tidy,
+the sanitizers, fuzz and each scenario, on every kernel; --quick leaves one scenario on one kernel. A tier that is named
+runs, whatever the option. Logs go to build/test/. A skip names the feature of this machine that is missing; the vm tier
+brings its own machine and never skips.
 
 --intel runs a tier of its own and nothing else: scenarios on an emulated Intel processor, at most 10 minutes.
 TEXT
@@ -47,28 +48,23 @@ if [ $quick = yes ] && [ $all = yes ]; then
 fi
 if [ ${#tiers[@]} -eq 0 ]; then
     tiers=(static unit bpf vm)
-    [ $quick = yes ] || tiers+=(fuzz)
+    [ $all = no ] || tiers+=(fuzz)
 fi
 
 readonly logs=$PWD/build/test
+# Those that hang on the kernel most, and find most of what a change breaks.
+scenarios=(small_guest reasons switches escape access containers)
 # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
-scenarios_6_1=(small_guest nested reasons switches escape access containers runqlat)
-scenarios_6_12=("${scenarios_6_1[@]}")
-readonly scenarios_one_cpu=(linux_guest)
-# Those that hang on the kernel least, each on one of them: the labs run side by side.
-readonly less_bound_6_1=(split sched kvm_modules lifetimes names policies command counts silent)
-readonly less_bound_6_12=(flood storm births ends resources matrix silent_system memory)
-scenarios_counted_6_1=(waits)
-readonly scenarios_counted_6_12=(means many_cgroups waits) # time is counted instructions there
+scenarios_one_cpu=()
+scenarios_counted=() # time is counted instructions there
+scenarios_last=()    # take cgroup v2 away, and lock the machine down, until it is off
 if [ $all = yes ]; then
-    scenarios_6_1+=("${less_bound_6_1[@]}" "${less_bound_6_12[@]}")
-    scenarios_6_12+=("${less_bound_6_1[@]}" "${less_bound_6_12[@]}")
-    scenarios_counted_6_1+=(many_cgroups)
-else
-    scenarios_6_1+=("${less_bound_6_1[@]}")
-    scenarios_6_12+=("${less_bound_6_12[@]}")
+    scenarios+=(nested runqlat split sched kvm_modules lifetimes names policies command counts silent flood storm births ends
+        resources matrix silent_system memory)
+    scenarios_one_cpu=(linux_guest)
+    scenarios_counted=(means many_cgroups waits)
+    scenarios_last=(cgroup_v1 bad_machines)
 fi
-readonly scenarios_last=(cgroup_v1 bad_machines) # take cgroup v2 away, and lock the machine down, until it is off
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
 passed=0 failed=0 skipped=0
 mkdir -p "$logs"
@@ -108,7 +104,7 @@ static_tier() {
     check static/shellcheck shellchecks
     check static/layers python3 scripts/check_layers.py
     check static/file-sizes file_sizes
-    [ $quick = yes ] || check static/clang-tidy clang_tidy
+    [ $all = no ] || check static/clang-tidy clang_tidy
 }
 
 # Runs the tests of a label and adds up what ctest wrote.
@@ -144,7 +140,7 @@ PYTHON
 
 unit_tier() {
     run_ctest release unit
-    [ $quick = yes ] || run_ctest asan unit
+    [ $all = no ] || run_ctest asan unit
 }
 
 # From the corpus of the tree and all policies of the tests; what is new stays in build/fuzz/corpus.
@@ -229,6 +225,13 @@ report_scenarios() { # PREFIX LOG SCENARIO...
     grep -v '^ok \|^not ok \|^    ' "$log" || true # tables that scenarios print
 }
 
+# All scenarios on one kernel, by the machines that they need.
+on_kernel() { # KERNEL
+    in_lab "$1" two_cpus "${scenarios[@]}" "${scenarios_last[@]}"
+    [ ${#scenarios_one_cpu[@]} -eq 0 ] || in_lab "$1" one_cpu "${scenarios_one_cpu[@]}"
+    [ ${#scenarios_counted[@]} -eq 0 ] || in_lab "$1" counted "${scenarios_counted[@]}"
+}
+
 # An emulated machine takes one processor of ours, so the kernels go side by side.
 vm_tier() {
     local kernel
@@ -241,25 +244,16 @@ vm_tier() {
     for kernel in 6.1 6.12; do
         scripts/lab.sh --kernel $kernel --prepare || true # the lab itself will say what is wrong
     done
-    {
-        in_lab 6.1 two_cpus "${scenarios_6_1[@]}" "${scenarios_last[@]}"
-        in_lab 6.1 one_cpu "${scenarios_one_cpu[@]}"
-        [ ${#scenarios_counted_6_1[@]} -eq 0 ] || in_lab 6.1 counted "${scenarios_counted_6_1[@]}"
-    } &
-    {
-        in_lab 6.12 two_cpus "${scenarios_6_12[@]}" "${scenarios_last[@]}"
-        in_lab 6.12 one_cpu "${scenarios_one_cpu[@]}"
-        in_lab 6.12 counted "${scenarios_counted_6_12[@]}"
-    } &
+    on_kernel 6.1 &
+    on_kernel 6.12 &
     wait
-    report_scenarios vm/6.1 "$logs/vm-6.1-two_cpus.log" "${scenarios_6_1[@]}" "${scenarios_last[@]}"
-    report_scenarios vm/6.12 "$logs/vm-6.12-two_cpus.log" "${scenarios_6_12[@]}" "${scenarios_last[@]}"
     for kernel in 6.1 6.12; do
-        report_scenarios vm/$kernel "$logs/vm-$kernel-one_cpu.log" "${scenarios_one_cpu[@]}"
+        report_scenarios vm/$kernel "$logs/vm-$kernel-two_cpus.log" "${scenarios[@]}" "${scenarios_last[@]}"
+        [ ${#scenarios_one_cpu[@]} -eq 0 ] ||
+            report_scenarios vm/$kernel "$logs/vm-$kernel-one_cpu.log" "${scenarios_one_cpu[@]}"
+        [ ${#scenarios_counted[@]} -eq 0 ] ||
+            report_scenarios vm/$kernel "$logs/vm-$kernel-counted.log" "${scenarios_counted[@]}"
     done
-    [ ${#scenarios_counted_6_1[@]} -eq 0 ] ||
-        report_scenarios vm/6.1 "$logs/vm-6.1-counted.log" "${scenarios_counted_6_1[@]}"
-    report_scenarios vm/6.12 "$logs/vm-6.12-counted.log" "${scenarios_counted_6_12[@]}"
 }
 
 intel_tier() {
@@ -277,7 +271,7 @@ if [ $intel = yes ]; then
 else
     scripts/setup.sh
     scripts/build.sh release
-    [ $quick = yes ] || ! wants unit || scripts/build.sh asan
+    [ $all = no ] || ! wants unit || scripts/build.sh asan
     ! wants fuzz || scripts/build.sh fuzz
     for tier in static unit fuzz bpf vm; do
         ! wants $tier || "${tier}_tier"
