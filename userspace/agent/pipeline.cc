@@ -537,12 +537,8 @@ void Pipeline::close_window() {
   window.vm_exits = close_exits(vcpus, window.end_mono_ns);
   window.sched = close_sched(sched, window.end_mono_ns, window.vm_exits);
   window.resources = resources_.close(*registry_, *filter_, window.start_mono_ns);
-  std::uint64_t write_errors = 0;
-  for (const auto& sink : sinks_) {
-    write_errors += sink->output().write_errors();
-  }
   const probe::Counters counters = probe_.read_counters();
-  window.ledger = ledger_.close(counters, write_errors, own_cpu_ns());
+  window.ledger = ledger_.close(counters, look_at_outputs(), own_cpu_ns());
   window.ledger.agent_resident_bytes = own_resident_bytes();
   const aggregate::Recheck& recheck = window.ledger.recheck = recheck_.close(window.end_mono_ns);
   window.invariants =
@@ -561,6 +557,19 @@ void Pipeline::close_window() {
   }
   report(window);
   recover_units(window.ledger, window.end_mono_ns);
+}
+
+std::uint64_t Pipeline::look_at_outputs() {
+  std::uint64_t write_errors = 0;
+  output_watches_.resize(sinks_.size());
+  for (std::size_t i = 0; i < sinks_.size(); ++i) {
+    const sink::OutputFile& output = sinks_[i]->output();
+    write_errors += output.write_errors();
+    if (const auto news = output_watches_[i].look(output)) {
+      base::log::write(news->bad ? base::log::Level::error : base::log::Level::info, news->words);
+    }
+  }
+  return write_errors;
 }
 
 void Pipeline::finish() {

@@ -15,6 +15,7 @@
 #include "agent/filter.h"
 #include "agent/guard.h"
 #include "agent/host_view.h"
+#include "agent/output_watch.h"
 #include "agent/recheck.h"
 #include "agent/resource_watch.h"
 #include "aggregate/exits.h"
@@ -113,6 +114,8 @@ class Pipeline {
   void report_event(policy::Event event, std::uint64_t cgroup_id);
   void report(const sink::Report& report);
 
+  // Lines that were lost so far, of all outputs.
+  std::uint64_t look_at_outputs();
   void recover_units(const aggregate::Ledger& window, std::uint64_t now_ns);
   std::vector<aggregate::VmExitsRow> close_exits(const std::vector<probe::VcpuReading>& readings,
                                                  std::uint64_t now_ns);
@@ -133,6 +136,7 @@ class Pipeline {
   Guard guard_;
   base::WallClock clock_;
   std::vector<std::unique_ptr<sink::Sink>> sinks_;
+  std::vector<OutputWatch> output_watches_;  // of sinks_
   std::optional<Filter> filter_;
   std::optional<CommandScope> command_;
   identity::AncestryReader ancestry_;
