@@ -59,7 +59,7 @@ scenarios_one_cpu=()
 scenarios_counted=() # time is counted instructions there
 scenarios_last=()    # take cgroup v2 away, and lock the machine down, until it is off
 if [ $all = yes ]; then
-    scenarios+=(nested runqlat split sched kvm_modules lifetimes names policies command counts silent flood storm births ends
+    scenarios+=(nested runqlat split sched kvm_modules lifetimes names policies command counts outputs silent flood storm births ends
         resources matrix silent_system memory)
     scenarios_one_cpu=(linux_guest)
     scenarios_counted=(means many_cgroups waits)
