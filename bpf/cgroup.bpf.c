@@ -82,6 +82,13 @@ int BPF_PROG(handle_cgroup_attach_task, struct cgroup *dst, const char *path, st
 	if (!is_followed(dst))
 		return 0;
 	move.to_cgroup_id = BPF_CORE_READ(dst, kn, id);
-	report_move(&move);
+	if (!report_move(&move)) {
+		lose_move(record, move.mechanism);
+		return 0;
+	}
+	if (record && record->lost_move) {
+		count(ISOSCOPE_MOVE_GONE); /* where it was in between */
+		record->lost_move = 0;
+	}
 	return 0;
 }

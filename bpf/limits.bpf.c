@@ -87,6 +87,7 @@ bool tell_breach(__u32 invariant, __u32 capability_set, __u64 before, __u64 now,
 	event->seen_at = seen_at;
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
+	read_exe(task, &event->exe);
 	submit_urgent(event);
 	return true;
 }

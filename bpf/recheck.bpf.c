@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All tasks looked at once, after records of the security class were dropped. A dropped change of namespaces
- * stays in the task record as a difference, which the task's next switch, exec or exit reports; a task that
- * sleeps has none of these for as long as it sleeps.
+ * All tasks looked at once, after records of the security class or moves between cgroups were dropped. A
+ * dropped change of namespaces stays in the task record as a difference, which the task's next switch, exec
+ * or exit reports; a task that sleeps has none of these for as long as it sleeps. Of a dropped move the
+ * record says that there was one.
  *
  * The walk may meet a task that runs on another CPU. The part of a record that is about namespaces has one
  * writer, the CPU that its task runs on, and the nsproxy and the credentials of a task are changed by itself
@@ -17,6 +18,7 @@
 #include "lib/maps.bpf.h"
 #include "lib/compat.bpf.h"
 #include "lib/isolation.bpf.h"
+#include "lib/move.bpf.h"
 
 struct moment {
 	__u64 switches;
@@ -94,6 +96,31 @@ static __always_inline bool tell(struct task_struct *task, struct task_record *r
 	return true;
 }
 
+/*
+ * A task's cgroup may be read whatever it does: it is told where it is now. Cleared first, since whoever
+ * moves it again meanwhile may lose that move as well.
+ */
+static __always_inline void tell_lost_move(struct task_struct *task, struct task_record *record)
+{
+	struct move move = {
+	    .mover = task, /* who did it is not known any more */
+	    .moved = task,
+	    .to_cgroup_id = task_cgroup_id(task),
+	    .home_cgroup_id = record->home_cgroup_id,
+	    .mechanism = record->lost_move,
+	};
+
+	if (!move.mechanism)
+		return;
+	record->lost_move = 0;
+	if (report_move(&move)) {
+		recheck.found++;
+		return;
+	}
+	record->lost_move = move.mechanism;
+	recheck.pending++;
+}
+
 SEC("?iter/task")
 int handle_iter_task(struct bpf_iter__task *context)
 {
@@ -109,6 +136,7 @@ int handle_iter_task(struct bpf_iter__task *context)
 	if (!record || !task->nsproxy)
 		return 0;
 	recheck.tasks++;
+	tell_lost_move(task, record);
 	if (!before.asleep) {
 		if (record->lost_key && !record->told_state)
 			recheck.pending++;

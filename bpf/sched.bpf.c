@@ -98,6 +98,8 @@ static __always_inline void switch_out(const struct change *change)
 	if (change->prev_state & TASK_DEAD) {
 		if (record->lost_key)
 			count(ISOSCOPE_CROSSING_GONE);
+		if (record->lost_move)
+			count(ISOSCOPE_MOVE_GONE);
 		/* Still a vCPU only if its id was swapped with that of a thread that executes a program. */
 		end_vcpu(record);
 		free_task(prev->pid);
@@ -232,8 +234,11 @@ int BPF_PROG(handle_sched_wakeup_new, struct task_struct *task)
 	return on_wakeup(task);
 }
 
-/* The cgroups of a child are final since cgroup_post_fork, before the hook; CLONE_INTO_CGROUP chose them. */
-static __always_inline void check_birthplace(struct task_struct *parent, struct task_struct *child,
+/*
+ * The cgroups of a child are final since cgroup_post_fork, before the hook; CLONE_INTO_CGROUP chose them.
+ * False: it was born elsewhere, and that could not be told.
+ */
+static __always_inline bool check_birthplace(struct task_struct *parent, struct task_struct *child,
 					     __u64 home_cgroup_id)
 {
 	struct move move = {
@@ -244,8 +249,7 @@ static __always_inline void check_birthplace(struct task_struct *parent, struct 
 	    .mechanism = ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP,
 	};
 
-	if (move.to_cgroup_id != task_cgroup_id(parent))
-		report_move(&move);
+	return move.to_cgroup_id == task_cgroup_id(parent) || report_move(&move);
 }
 
 /*
@@ -259,7 +263,7 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 	struct task_record *of_parent = find_or_make_task(parent);
 	struct task_record *of_child;
 	__u64 home_cgroup_id;
-	bool made;
+	bool made, told;
 
 	if (!of_parent)
 		return 0;
@@ -269,8 +273,10 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 		end_vcpu(of_child);
 		free_task(child->pid);
 	}
-	check_birthplace(parent, child, home_cgroup_id);
+	told = check_birthplace(parent, child, home_cgroup_id);
 	of_child = make_task(child, home_cgroup_id);
+	if (!told)
+		lose_move(of_child, ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP);
 	if (!of_child)
 		return 0;
 	inherit_limits(parent, of_parent, child, of_child);

@@ -103,6 +103,18 @@ struct isoscope_cgroup_change {
 };
 ISOSCOPE_ASSERT_OFFSET(isoscope_cgroup_change, name, 56);
 
+/*
+ * The file of the program that a process runs, so that one that is gone can still be told from others. The
+ * numbers are the kernel's own: stat(2) shows others where a file system makes them up, as overlayfs does. 0:
+ * not known, as of kernel threads, and of a process that has given its memory back.
+ */
+struct isoscope_exe {
+	__u64 inode;
+	__u32 device; /* major << 20 | minor */
+	__u32 pad;
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_exe, 16);
+
 /* A task was moved, or born elsewhere than its parent. The header's task did the moving, or is the parent. */
 struct isoscope_cgroup_attach {
 	struct isoscope_event_header header;
@@ -113,8 +125,9 @@ struct isoscope_cgroup_attach {
 	char comm[ISOSCOPE_COMM_BYTES]; /* of the moved task */
 	__u8 mechanism;			/* enum isoscope_mechanism: CGROUP_ATTACH or CLONE_INTO_CGROUP */
 	__u8 pad[7];
+	struct isoscope_exe exe; /* of the moved task */
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_cgroup_attach, 80);
+ISOSCOPE_ASSERT_SIZE(isoscope_cgroup_attach, 96);
 
 /*
  * Namespaces of a task by type. `pid` and `time` are those for its children, which is what setns and
@@ -188,8 +201,9 @@ struct isoscope_namespaces {
 	__u8 initial; /* the nsproxy is the kernel's first, which no system call ever gives to a task */
 	__u8 pad[5];
 	char comm[ISOSCOPE_COMM_BYTES];
+	struct isoscope_exe exe;
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_namespaces, 152);
+ISOSCOPE_ASSERT_SIZE(isoscope_namespaces, 168);
 
 /* How a task reached across units without a change of namespaces. */
 enum isoscope_access_kind {
@@ -217,7 +231,8 @@ struct isoscope_access {
 	__u64 target_cgroup_id;	   /* home of the target task; 0: no task, or not known */
 	__u64 target_in_cgroup_id; /* where it is now, as one that a runtime puts into a container; 0 as above
 				    */
-	__u32 target_tgid;	   /* 0: no task */
+	struct isoscope_exe exe;
+	__u32 target_tgid; /* 0: no task */
 	__u32 parent_tgid;
 	__u32 uid;
 	__u32 kind; /* enum isoscope_access_kind */
@@ -227,7 +242,7 @@ struct isoscope_access {
 	char comm[ISOSCOPE_COMM_BYTES];
 	char path[ISOSCOPE_PATH_BYTES]; /* cut; empty: none */
 };
-ISOSCOPE_ASSERT_OFFSET(isoscope_access, path, 116);
+ISOSCOPE_ASSERT_OFFSET(isoscope_access, path, 132);
 
 /*
  * What no system call can do to a task. I6 (namespaces change within a system call only), I7 (the cgroup
@@ -264,8 +279,9 @@ struct isoscope_breach {
 	__u8 seen_at;
 	__u8 pad[5];
 	char comm[ISOSCOPE_COMM_BYTES];
+	struct isoscope_exe exe;
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_breach, 104);
+ISOSCOPE_ASSERT_SIZE(isoscope_breach, 120);
 
 /* A thread made its first VM exit. The header's task is that thread. */
 struct isoscope_vcpu_event {

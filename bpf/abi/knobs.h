@@ -48,14 +48,14 @@ struct isoscope_control {
 ISOSCOPE_ASSERT_SIZE(isoscope_control, 8);
 
 /*
- * The global `recheck`: a walk over all tasks after records of the security class were dropped. Userspace
- * clears the counts before each.
+ * The global `recheck`: a walk over all tasks after records of the security class, or of moves between
+ * cgroups, were dropped. Userspace clears the counts before each.
  */
 struct isoscope_recheck {
 	__u64 dropped_since_ns; /* the first drop after userspace last set this to 0; 0: none */
 	__u64 tasks;		/* looked at: those with a task record */
-	__u64 found;		/* changes that nobody had been told of, and that are told now */
-	__u64 pending;		/* changes that could not be told yet: no room, or the task is about to run */
+	__u64 found;		/* changes and moves that nobody had been told of, and that are told now */
+	__u64 pending;		/* that could not be told yet: no room, or the task is about to run */
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_recheck, 32);
 

@@ -29,6 +29,6 @@
  * Version of everything below bpf/abi: raised when a layout or the meaning of a number changes.
  * The object carries it in its knobs; userspace refuses an object of another version.
  */
-#define ISOSCOPE_ABI_VERSION 6
+#define ISOSCOPE_ABI_VERSION 7
 
 #endif

@@ -101,6 +101,7 @@ static __always_inline bool emit_access(struct task_struct *task, const struct t
 	event.parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
 	event.uid = BPF_CORE_READ(task, real_cred, uid.val);
 	bpf_core_read(event.comm, sizeof(event.comm), &task->comm);
+	read_exe(task, &event.exe);
 	event.target_cgroup_id = target_cgroup_id;
 	event.target_in_cgroup_id = what->target ? task_cgroup_id(what->target) : 0;
 	event.target_tgid = what->target ? what->target->tgid : what->target_pid;

@@ -24,11 +24,18 @@ static __always_inline void count_made(__u16 event_class)
 	count(ISOSCOPE_MADE_SECURITY + event_class);
 }
 
+/* Something was dropped that a walk over all tasks finds again. */
+static __always_inline void ask_for_recheck(void)
+{
+	if (!recheck.dropped_since_ns)
+		__sync_val_compare_and_swap(&recheck.dropped_since_ns, 0, bpf_ktime_get_ns());
+}
+
 static __always_inline void count_dropped(__u16 event_class)
 {
 	count(ISOSCOPE_DROPPED_SECURITY + event_class);
-	if (event_class == ISOSCOPE_CLASS_SECURITY && !recheck.dropped_since_ns)
-		__sync_val_compare_and_swap(&recheck.dropped_since_ns, 0, bpf_ktime_get_ns());
+	if (event_class == ISOSCOPE_CLASS_SECURITY)
+		ask_for_recheck();
 }
 
 /*

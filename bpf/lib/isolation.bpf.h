@@ -59,6 +59,7 @@ static __always_inline void fill_change(struct isoscope_namespaces *event, struc
 	event->uid = BPF_CORE_READ(task, real_cred, uid.val);
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
+	read_exe(task, &event->exe);
 }
 
 /* From here on the record says what the task has, and everybody was told. */

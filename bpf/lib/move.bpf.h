@@ -14,16 +14,15 @@ struct move {
 	__u32 mechanism;
 };
 
-static __always_inline void report_move(const struct move *move)
+/* False: the ring is full. */
+static __always_inline bool report_move(const struct move *move)
 {
 	struct task_struct *moved = move->moved;
 	struct isoscope_cgroup_attach *event;
 
 	event = reserve(security, struct isoscope_cgroup_attach, ISOSCOPE_CLASS_LIFECYCLE);
-	if (!event) {
-		count(ISOSCOPE_MOVE_GONE);
-		return;
-	}
+	if (!event)
+		return false;
 	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_CGROUP_ATTACH, ISOSCOPE_CLASS_LIFECYCLE,
 		    move->mover, task_cgroup_id(move->mover), bpf_ktime_get_ns());
 	event->to_cgroup_id = move->to_cgroup_id;
@@ -32,8 +31,24 @@ static __always_inline void report_move(const struct move *move)
 	event->moved_tid = moved->pid;
 	bpf_core_read(event->comm, sizeof(event->comm), &moved->comm);
 	event->mechanism = move->mechanism;
+	read_exe(moved, &event->exe);
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 	submit(event);
+	return true;
+}
+
+/*
+ * What was dropped is told by a walk over all tasks: by then the task may be elsewhere again, and then only
+ * the last of its moves is known.
+ */
+static __always_inline void lose_move(struct task_record *record, __u32 mechanism)
+{
+	if (!record || record->lost_move)
+		count(ISOSCOPE_MOVE_GONE);
+	if (!record)
+		return;
+	record->lost_move = mechanism;
+	ask_for_recheck();
 }
 
 #endif

@@ -67,6 +67,16 @@ static __always_inline void read_namespaces(struct task_struct *task, struct iso
 	set->inum[ISOSCOPE_NS_USER] = task->real_cred->user_ns->ns.inum;
 }
 
+/* Never at a switch that has nothing to tell: these are calls. */
+static __always_inline void read_exe(struct task_struct *task, struct isoscope_exe *exe)
+{
+	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+
+	exe->inode = BPF_CORE_READ(inode, i_ino);
+	exe->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	exe->pad = 0;
+}
+
 /*
  * The record of a thread, or NULL. A thread whose slot was taken when it came is in the overflow map for
  * its whole life, also after the slot became free.
@@ -93,6 +103,7 @@ static __always_inline void reset_record(struct task_record *record, struct task
 	record->deferrals = 0;
 	record->lost_mechanism = 0;
 	record->lost_key = 0;
+	record->lost_move = 0;
 	record->told_state = 0;
 	record->migrations = task->se.nr_migrations;
 	record->switched_in_ns = bpf_ktime_get_ns(); /* it runs, since some time that is not known */

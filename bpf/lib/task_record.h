@@ -40,7 +40,8 @@ struct task_record {
 	__u8 deferrals;	      /* how often the state check waited for an announced change to be committed */
 	__u8 lost_mechanism;  /* of a change whose record was dropped: said when it is reported after all */
 	__u8 switches_since_key;
-	__u8 pad;
+	__u8 lost_move; /* mechanism of a move between cgroups whose record was dropped; 0: none was. Written
+			   by whoever moves the task */
 	__u32 migrations; /* se.nr_migrations when it last came to a CPU */
 	__u64 lost_key;	  /* what that change led to */
 

@@ -71,7 +71,10 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_cgroup_attach, header), MEMBER(isoscope_cgroup_attach, to_cgroup_id),
         MEMBER(isoscope_cgroup_attach, home_cgroup_id), MEMBER(isoscope_cgroup_attach, moved_tgid),
         MEMBER(isoscope_cgroup_attach, moved_tid), MEMBER(isoscope_cgroup_attach, comm),
-        MEMBER(isoscope_cgroup_attach, mechanism), MEMBER(isoscope_cgroup_attach, pad)}}},
+        MEMBER(isoscope_cgroup_attach, mechanism), MEMBER(isoscope_cgroup_attach, pad),
+        MEMBER(isoscope_cgroup_attach, exe)}}},
+    {"isoscope_exe", {sizeof(isoscope_exe), {
+        MEMBER(isoscope_exe, inode), MEMBER(isoscope_exe, device), MEMBER(isoscope_exe, pad)}}},
     {"isoscope_ns_set", {sizeof(isoscope_ns_set), {
         MEMBER(isoscope_ns_set, inum)}}},
     {"isoscope_exec", {sizeof(isoscope_exec), {
@@ -84,7 +87,7 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_namespaces, parent_tgid), MEMBER(isoscope_namespaces, uid),
         MEMBER(isoscope_namespaces, mechanism), MEMBER(isoscope_namespaces, seen_at),
         MEMBER(isoscope_namespaces, initial),
-        MEMBER(isoscope_namespaces, pad), MEMBER(isoscope_namespaces, comm)}}},
+        MEMBER(isoscope_namespaces, pad), MEMBER(isoscope_namespaces, comm), MEMBER(isoscope_namespaces, exe)}}},
     {"isoscope_vcpu_event", {sizeof(isoscope_vcpu_event), {
         MEMBER(isoscope_vcpu_event, header), MEMBER(isoscope_vcpu_event, start_ns),
         MEMBER(isoscope_vcpu_event, vcpu_id), MEMBER(isoscope_vcpu_event, isa)}}},
@@ -93,7 +96,7 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_breach, cap_effective), MEMBER(isoscope_breach, before), MEMBER(isoscope_breach, now),
         MEMBER(isoscope_breach, parent_tgid), MEMBER(isoscope_breach, uid), MEMBER(isoscope_breach, invariant),
         MEMBER(isoscope_breach, capability_set), MEMBER(isoscope_breach, seen_at), MEMBER(isoscope_breach, pad),
-        MEMBER(isoscope_breach, comm)}}},
+        MEMBER(isoscope_breach, comm), MEMBER(isoscope_breach, exe)}}},
     {"isoscope_exit_cell", {sizeof(isoscope_exit_cell), {
         MEMBER(isoscope_exit_cell, unfinished), MEMBER(isoscope_exit_cell, sum_ns),
         MEMBER(isoscope_exit_cell, min_ns), MEMBER(isoscope_exit_cell, max_ns),
@@ -136,7 +139,7 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_access, parent_tgid), MEMBER(isoscope_access, uid),
         MEMBER(isoscope_access, kind), MEMBER(isoscope_access, detail),
         MEMBER(isoscope_access, result), MEMBER(isoscope_access, path_bytes),
-        MEMBER(isoscope_access, comm), MEMBER(isoscope_access, path)}}},
+        MEMBER(isoscope_access, exe), MEMBER(isoscope_access, comm), MEMBER(isoscope_access, path)}}},
     {"isoscope_preemption_key", {sizeof(isoscope_preemption_key), {
         MEMBER(isoscope_preemption_key, account), MEMBER(isoscope_preemption_key, by)}}},
     {"isoscope_preemption", {sizeof(isoscope_preemption), {

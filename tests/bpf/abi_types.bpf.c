@@ -12,6 +12,7 @@ struct isoscope_switch context_switch;
 struct isoscope_cgroup_change cgroup_change;
 struct isoscope_cgroup_attach cgroup_attach;
 struct isoscope_ns_set ns_set;
+struct isoscope_exe exe;
 struct isoscope_exec exec;
 struct isoscope_namespaces namespaces;
 struct isoscope_vcpu_event vcpu_event;

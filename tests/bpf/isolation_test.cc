@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +35,14 @@ using event::SeenAt;
 
 std::uint32_t self() {
   return static_cast<std::uint32_t>(::getpid());
+}
+
+// The file that this process runs, and its children until they execute another.
+event::Exe own_exe() {
+  struct stat info {};
+  return ::stat("/proc/self/exe", &info) == 0
+             ? event::Exe{info.st_ino, ::major(info.st_dev) << 20 | ::minor(info.st_dev)}
+             : event::Exe{};
 }
 
 class Isolation : public Live {
@@ -121,6 +131,7 @@ TEST_P(IsolationByType, UnshareIsOneRecord) {
   EXPECT_EQ(change.parent_tgid, self());
   EXPECT_EQ(change.uid, ::getuid());
   EXPECT_EQ(change.comm, "unsharer");
+  EXPECT_EQ(change.exe, own_exe());
 }
 
 TEST_P(IsolationByType, CloneIsOneRecordSeenAtFork) {

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "cgroup.h"
@@ -17,6 +18,7 @@
 namespace isoscope::live {
 namespace {
 
+using event::CgroupAttached;
 using event::Mechanism;
 using event::NamespacesChanged;
 using event::NamespaceType;
@@ -29,6 +31,10 @@ class Recheck : public Live {
     if (!IsSkipped() && !features().task_iterator) {
       GTEST_SKIP() << "NOT RUN, no BPF task iterator in the kernel's BTF";
     }
+  }
+  std::vector<Seen<CgroupAttached>> moves_of(std::uint32_t pid) {
+    return seen<CgroupAttached>(
+        [&](const event::Meta&, const CgroupAttached& move) { return move.moved_tgid == pid; });
   }
   // A ring of one page, full of cgroups that came and went: 72 bytes each with the ring's own header, less
   // than a change takes.
@@ -121,6 +127,45 @@ TEST_F(Recheck, AFurtherChangeIsToldByItself) {
   ASSERT_EQ(child.await_end(), 0);
   drain();
   EXPECT_EQ(seen_of<NamespacesChanged>(child.pid()).size(), 2U);
+}
+
+// Where it was in between is not known any more; where it is now, its state tells.
+TEST_F(Recheck, AMoveBetweenCgroupsIsToldOfOnce) {
+  start_full();
+  const Gate end;
+  const Child child([&] {
+    end.wait();
+    return 0;
+  });
+  const Cgroup first;
+  const Cgroup second;
+  first.take_in(child.pid());
+  EXPECT_EQ(counter(ISOSCOPE_MOVE_GONE), 0U);
+  second.take_in(child.pid());
+  EXPECT_EQ(counter(ISOSCOPE_MOVE_GONE), 1U);
+  EXPECT_NE(probe().take_first_drop(), 0U);
+  ASSERT_TRUE(eventually([&] { return pass().pending > 0; })) << "there is no room yet";
+  drain();
+  ASSERT_TRUE(moves_of(child.pid()).empty());
+
+  EXPECT_EQ(pass().found, 1U);
+  EXPECT_EQ(pass().found, 0U) << "it was told already";
+  drain();
+  const auto moves = moves_of(child.pid());
+  ASSERT_EQ(moves.size(), 1U);
+  EXPECT_EQ(moves.front().what.to_cgroup_id, second.id());
+  EXPECT_EQ(moves.front().what.home_cgroup_id, own_cgroup_id());
+  EXPECT_EQ(moves.front().what.mechanism, Mechanism::cgroup_attach);
+  end.open();
+  ASSERT_EQ(child.await_end(), 0);
+}
+
+TEST_F(Recheck, WhoWasMovedAndEndsUntoldIsCounted) {
+  start_full();
+  const Cgroup elsewhere;
+  const Child child({.cgroup = elsewhere.fd()}, [] { return 0; });
+  ASSERT_EQ(child.await_end(), 0);
+  EXPECT_TRUE(eventually([&] { return counter(ISOSCOPE_MOVE_GONE) == 1; }));
 }
 
 // It leaves the nsproxy as it is, so that no switch finds it.

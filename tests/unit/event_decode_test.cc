@@ -95,6 +95,7 @@ Bytes cgroup_attach() {
   r.moved_tid = 34;
   std::memcpy(r.comm, "runc:[2:INIT]", 14);
   r.mechanism = ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP;
+  r.exe = {.inode = 35, .device = 36, .pad = 0};
   return bytes_of(r);
 }
 
@@ -120,6 +121,7 @@ isoscope_namespaces namespaces_changed() {
   r.seen_at = ISOSCOPE_SEEN_AT_EXIT;
   r.initial = 1;
   std::memset(r.comm, 'x', sizeof(r.comm));  // full: no terminating zero
+  r.exe = {.inode = 56, .device = 57, .pad = 0};
   return r;
 }
 
@@ -244,6 +246,7 @@ TEST(EventDecode, NamespacesChanged) {
   EXPECT_EQ(changed.seen_at, SeenAt::exit);
   EXPECT_TRUE(changed.initial);
   EXPECT_EQ(changed.comm, std::string(ISOSCOPE_COMM_BYTES, 'x'));
+  EXPECT_EQ(changed.exe, (Exe{56, 57}));
 }
 
 Bytes access(const std::string& path, std::uint32_t kind = ISOSCOPE_ACCESS_SIGNAL) {
@@ -263,6 +266,7 @@ Bytes access(const std::string& path, std::uint32_t kind = ISOSCOPE_ACCESS_SIGNA
   r.result = -13;
   r.path_bytes = static_cast<std::uint32_t>(path.size() + 1);
   std::memcpy(r.comm, "sh", 3);
+  r.exe = {.inode = 80, .device = 81, .pad = 0};
   std::memcpy(r.path, path.c_str(), path.size() + 1);
   return bytes_of(r, size);
 }
@@ -281,6 +285,7 @@ TEST(EventDecode, Access) {
   EXPECT_EQ(seen.detail, 79u);
   EXPECT_EQ(seen.error, 13u);
   EXPECT_EQ(seen.comm, "sh");
+  EXPECT_EQ(seen.exe, (Exe{80, 81}));
   EXPECT_EQ(seen.path, "/run/x.sock");
   EXPECT_EQ(decoded<Access>(access("")).path, "");
   EXPECT_FALSE(decode(access("", 0)));
@@ -303,6 +308,7 @@ isoscope_breach breach() {
   r.capability_set = ISOSCOPE_CAPABILITY_PERMITTED;
   r.seen_at = ISOSCOPE_SEEN_AT_SWITCH;
   std::memcpy(r.comm, "sh", 3);
+  r.exe = {.inode = 86, .device = 87, .pad = 0};
   return r;
 }
 
@@ -318,6 +324,7 @@ TEST(EventDecode, Breach) {
   EXPECT_EQ(seen.cap_effective, 83u);
   EXPECT_EQ(seen.parent_tgid, 84u);
   EXPECT_EQ(seen.uid, 85u);
+  EXPECT_EQ(seen.exe, (Exe{86, 87}));
   EXPECT_EQ(seen.comm, "sh");
 }
 

@@ -46,6 +46,7 @@ void expect_same(const policy::Crossing& read, const policy::Crossing& written) 
   EXPECT_EQ(read.process.exe, written.process.exe);
   EXPECT_EQ(read.process.start_boot_ns, written.process.start_boot_ns);
   EXPECT_EQ(read.process.cap_effective, written.process.cap_effective);
+  EXPECT_EQ(read.process.exe_file, written.process.exe_file);
   EXPECT_EQ(read.ancestry, written.ancestry);
   ASSERT_EQ(read.moves.size(), written.moves.size());
   for (std::size_t i = 0; i < read.moves.size(); ++i) {

@@ -202,7 +202,15 @@ inline aggregate::Snapshot summary() {
 inline policy::Crossing escape() {
   policy::Crossing crossing;
   crossing.ts_mono_ns = start_ns + 1'500'000'000;
-  crossing.process = {5120, 5121, 5100, 0, "nsenter", "/usr/bin/nsenter", 77'000'000'000, 0x1ffffffffff};
+  crossing.process = {5120,
+                      5121,
+                      5100,
+                      0,
+                      "nsenter",
+                      "/usr/bin/nsenter",
+                      77'000'000'000,
+                      0x1ffffffffff,
+                      event::Exe{.inode = 131'204, .device = 259U << 20 | 1}};
   crossing.ancestry = {{{5100, 76'990'000'000, "/bin/sh"},
                         {812, 12'340'000'000, "/usr/bin/containerd-shim"},
                         {1, 10'000'000, "/usr/lib/systemd/systemd"}},

@@ -16,9 +16,6 @@
 #include "event/reason.h"
 #include "identity/host.h"
 #include "identity/vm.h"
-#include "policy/access.h"
-#include "policy/breach.h"
-#include "policy/crossing.h"
 #include "probe/discover.h"
 
 namespace isoscope::agent {
@@ -42,16 +39,6 @@ isoscope_class class_of(const event::Payload& payload) {
     isoscope_class operator()(const event::VcpuSeen&) const { return ISOSCOPE_CLASS_LIFECYCLE; }
   };
   return std::visit(Classes{}, payload);
-}
-
-std::uint64_t home_cgroup_of(const event::Record& record) {
-  if (const auto* const change = std::get_if<event::NamespacesChanged>(&record.payload)) {
-    return change->home_cgroup_id;
-  }
-  if (const auto* const attached = std::get_if<event::CgroupAttached>(&record.payload)) {
-    return attached->home_cgroup_id;
-  }
-  return record.meta.cgroup_id;
 }
 
 constexpr std::size_t security_records_at_once = 65'536;
@@ -214,27 +201,6 @@ void Pipeline::take_bytes(std::span<const std::byte> bytes) {
   take_record(*record);
 }
 
-// Judged before the registry observes it: afterwards a new namespace has an owner.
-void Pipeline::take_record(const event::Record& record) {
-  report_units(registry_->prepare(record), record.meta.ts_ns);
-  if (command_) {
-    command_->observe(record, registry_->cgroups());
-  }
-  if (auto crossing = policy::resolve(record, *registry_)) {
-    report_crossing(*std::move(crossing), home_cgroup_of(record));
-  } else if (const auto* const access = std::get_if<event::Access>(&record.payload)) {
-    if (auto resolved = policy::resolve_access(record.meta, with_target(*access), *registry_)) {
-      report_event(*std::move(resolved), access->home_cgroup_id);
-    }
-  } else if (const auto* const breach = std::get_if<event::Breach>(&record.payload)) {
-    if (auto resolved = policy::resolve_breach(record.meta, *breach, *registry_)) {
-      report_breach(*std::move(resolved), breach->home_cgroup_id);
-    }
-  }
-  std::visit([&](const auto& payload) { handle(record.meta, payload); }, record.payload);
-  report_units(registry_->observe(record), record.meta.ts_ns);
-}
-
 void Pipeline::handle(const event::Meta& meta, const event::VmExit& exit) {
   sink::VmExitReport out{meta, exit, vm_of(meta.tgid), registry_->ref_of_cgroup(meta.cgroup_id)};
   const Filter::Exits what{exit.vcpu_id, exit.isa, exit.reason};
@@ -293,61 +259,6 @@ void Pipeline::handle(const event::Meta& meta, const event::CgroupAttached& atta
   if (filter_->passes({&unit, nullptr, path, attached.moved_tgid})) {
     report(sink::CgroupReport{meta, sink::CgroupReport::Action::attached, attached.to_cgroup_id,
                               path == nullptr ? "" : *path, attached.moved_tgid, attached.moved_tid});
-  }
-}
-
-// Where the task has never run since we came, the kernel side does not know its cgroup.
-event::Access Pipeline::with_target(event::Access access) const {
-  if (access.target_tgid != 0 && access.target_cgroup_id == 0) {
-    const auto path = host_.cgroup_path_of(access.target_tgid);
-    access.target_cgroup_id = path ? registry_->cgroups().id_of(*path) : 0;
-  }
-  return access;
-}
-
-// A rule may ask for what was done, or for what that breaks.
-void Pipeline::report_crossing(policy::Crossing crossing, std::uint64_t cgroup_id) {
-  std::vector<policy::Breach> breaches = policy::breaches_of(crossing);
-  report_event(std::move(crossing), cgroup_id);
-  for (policy::Breach& breach : breaches) {
-    report_breach(std::move(breach), cgroup_id);
-  }
-}
-
-void Pipeline::report_breach(policy::Breach breach, std::uint64_t cgroup_id) {
-  invariants_.breach(breach.invariant);
-  report_event(std::move(breach), cgroup_id);
-}
-
-void Pipeline::report_event(policy::Event event, std::uint64_t cgroup_id) {
-  policy::Incident& incident = std::visit([](auto& one) -> policy::Incident& { return one; }, event);
-  policy::Process& process = incident.process;
-  process.exe = identity::read_exe(process.pid, process.tid, process.start_boot_ns);
-  if (!filter_->passes({&incident.from, nullptr, path_of(cgroup_id), process.pid})) {
-    return;
-  }
-  std::vector<policy::Violation> violations = guard_.judge(event);
-  const bool streams =
-      std::holds_alternative<policy::Access>(event) ? config_.streams.accesses : config_.streams.crossings;
-  if (streams || !violations.empty()) {  // what nobody is shown costs nothing
-    incident.ancestry = ancestry_.read(process.pid, process.tid, process.parent_pid, process.start_boot_ns,
-                                       base::monotonic_ns());
-  }
-  for (policy::Violation& violation : violations) {
-    std::visit([&](policy::Incident& one) { one.ancestry = incident.ancestry; }, violation.event);
-  }
-  const bool counts = !command_ || command_->includes(cgroup_id, incident.ancestry, registry_->cgroups());
-  for (const policy::Violation& violation : guard_.take(std::move(violations), counts)) {
-    report(violation);
-  }
-  if (streams) {
-    std::visit([this](const auto& one) { report(one); }, event);
-  }
-}
-
-void Pipeline::report_folded() {
-  for (const policy::Violation& violation : guard_.expire(base::monotonic_ns())) {
-    report(violation);
   }
 }
 

@@ -76,6 +76,10 @@ std::string comm_of(const char (&comm)[ISOSCOPE_COMM_BYTES]) {
   return std::string(comm, std::find(std::begin(comm), std::end(comm), '\0'));
 }
 
+Exe exe_of(const isoscope_exe& exe) {
+  return {exe.inode, exe.device};
+}
+
 Result<Payload> decode_vm_exit(std::span<const std::byte> bytes) {
   const auto wire = read<isoscope_vm_exit>(bytes);
   const isoscope_split& split = wire.split;
@@ -157,7 +161,8 @@ Result<Payload> decode_access(std::span<const std::byte> bytes) {
                         .cap_effective = wire.cap_effective,
                         .parent_tgid = wire.parent_tgid,
                         .uid = wire.uid,
-                        .comm = comm_of(wire.comm)});
+                        .comm = comm_of(wire.comm),
+                        .exe = exe_of(wire.exe)});
 }
 
 Result<Payload> decode_cgroup_attach(std::span<const std::byte> bytes) {
@@ -171,7 +176,8 @@ Result<Payload> decode_cgroup_attach(std::span<const std::byte> bytes) {
                                 .moved_tgid = wire.moved_tgid,
                                 .moved_tid = wire.moved_tid,
                                 .comm = comm_of(wire.comm),
-                                .mechanism = static_cast<Mechanism>(wire.mechanism)});
+                                .mechanism = static_cast<Mechanism>(wire.mechanism),
+                                .exe = exe_of(wire.exe)});
 }
 
 Result<Payload> decode_exec(std::span<const std::byte> bytes) {
@@ -200,7 +206,8 @@ Result<Payload> decode_namespaces(std::span<const std::byte> bytes) {
                                    .mechanism = static_cast<Mechanism>(wire.mechanism),
                                    .seen_at = static_cast<SeenAt>(wire.seen_at),
                                    .initial = wire.initial != 0,
-                                   .comm = comm_of(wire.comm)});
+                                   .comm = comm_of(wire.comm),
+                                   .exe = exe_of(wire.exe)});
 }
 
 // The others are told by other records.
@@ -230,7 +237,8 @@ Result<Payload> decode_breach(std::span<const std::byte> bytes) {
                         .cap_effective = wire.cap_effective,
                         .parent_tgid = wire.parent_tgid,
                         .uid = wire.uid,
-                        .comm = comm_of(wire.comm)});
+                        .comm = comm_of(wire.comm),
+                        .exe = exe_of(wire.exe)});
 }
 
 Result<Payload> decode_vcpu(std::span<const std::byte> bytes) {

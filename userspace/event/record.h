@@ -32,6 +32,13 @@ struct NamespaceSet {
   friend bool operator==(const NamespaceSet&, const NamespaceSet&) = default;
 };
 
+// The file of the program that a process runs, by the kernel's own numbers; inode 0: not known.
+struct Exe {
+  std::uint64_t inode = 0;
+  std::uint32_t device = 0;  // major << 20 | minor
+  friend bool operator==(const Exe&, const Exe&) = default;
+};
+
 enum class Mechanism : std::uint8_t {
   unknown,
   setns,
@@ -110,6 +117,7 @@ struct CgroupAttached {
   std::uint32_t moved_tid = 0;
   std::string comm;                                // raw kernel bytes, perhaps not UTF-8
   Mechanism mechanism = Mechanism::cgroup_attach;  // or clone_into_cgroup
+  Exe exe;
 };
 
 // A program started in a mount namespace that the task's parent does not have.
@@ -134,6 +142,7 @@ struct NamespacesChanged {
   SeenAt seen_at = SeenAt::commit;
   bool initial = false;  // it came to the kernel's first nsproxy
   std::string comm;
+  Exe exe;
 };
 
 // A thread made its first VM exit.
@@ -174,6 +183,7 @@ struct Access {
   std::uint32_t parent_tgid = 0;
   std::uint32_t uid = 0;
   std::string comm;
+  Exe exe;
 };
 
 // What no legal path does to a task of a unit. Values are the numbers that they are known by (I1 to I9); the
@@ -209,6 +219,7 @@ struct Breach {
   std::uint32_t parent_tgid = 0;
   std::uint32_t uid = 0;
   std::string comm;
+  Exe exe;
 };
 
 using Payload = std::variant<VmExit, ContextSwitch, CgroupMade, CgroupRemoved, CgroupAttached, Exec,

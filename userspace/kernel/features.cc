@@ -121,8 +121,10 @@ Capability namespace_events(const Features& features) {
 Capability recheck(const Features& features) {
   const std::string name = "re-check after a loss";
   if (features.task_iterator) {
-    return {name, Availability::on,
-            "iter/task: when security records were dropped, the namespaces of tasks that sleep are compared"};
+    return {
+        name, Availability::on,
+        "iter/task: when security records were dropped, the namespaces of tasks that sleep are compared, and "
+        "tasks that were moved between cgroups are told of"};
   }
   return {name, Availability::off,
           "the kernel has no BPF task iterator: what was dropped is told when its task next runs"};

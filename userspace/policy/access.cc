@@ -80,7 +80,8 @@ std::optional<Access> resolve_access(const event::Meta& meta, const event::Acces
                     .comm = access.comm,
                     .exe = {},
                     .start_boot_ns = access.start_boot_ns,
-                    .cap_effective = access.cap_effective};
+                    .cap_effective = access.cap_effective,
+                    .exe_file = access.exe};
   result.from = subject.ref;
   result.to = owner->ref;
   result.direction = identity::is_host_software(*owner) ? Direction::escape : Direction::lateral;

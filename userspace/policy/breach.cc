@@ -29,7 +29,8 @@ std::optional<Breach> resolve_breach(const event::Meta& meta, const event::Breac
                     .comm = breach.comm,
                     .exe = {},
                     .start_boot_ns = breach.start_boot_ns,
-                    .cap_effective = breach.cap_effective};
+                    .cap_effective = breach.cap_effective,
+                    .exe_file = breach.exe};
   result.from = subject.ref;
   result.to = subject.ref;
   result.direction = Direction::own;

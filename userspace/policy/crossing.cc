@@ -115,6 +115,7 @@ std::optional<Crossing> resolve_change(const event::Meta& meta, const event::Nam
   crossing.process.comm = change.comm;
   crossing.process.start_boot_ns = change.start_boot_ns;
   crossing.process.cap_effective = change.cap_effective;
+  crossing.process.exe_file = change.exe;
   crossing.from = subject.ref;
   crossing.to = subject.ref;
   crossing.mechanism = change.mechanism;
@@ -153,6 +154,7 @@ std::optional<Crossing> resolve_attach(const event::Meta& meta, const event::Cgr
   crossing.process.pid = attached.moved_tgid;
   crossing.process.tid = attached.moved_tid;
   crossing.process.comm = attached.comm;
+  crossing.process.exe_file = attached.exe;
   crossing.from = subject.ref;
   crossing.to = units.ref_of_cgroup(attached.to_cgroup_id);
   crossing.direction = Direction::leave_cgroup;

@@ -44,6 +44,7 @@ struct Process {
   std::string exe;  // empty if it was gone before it could be read
   std::uint64_t start_boot_ns = 0;
   std::uint64_t cap_effective = 0;
+  event::Exe exe_file = {};  // the kernel told it, so that it is known also of who is gone
 };
 
 // What crossings, accesses and breaches have in common.

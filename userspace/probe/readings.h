@@ -36,7 +36,7 @@ struct Counters : std::array<std::uint64_t, ISOSCOPE_COUNTER_COUNT> {
 // One walk over all tasks; see bpf/recheck.bpf.c.
 struct RecheckPass {
   std::uint64_t tasks = 0;    // looked at
-  std::uint64_t found = 0;    // changes of namespaces that were dropped, and are in the ring now
+  std::uint64_t found = 0;    // changes of namespaces and moves that were dropped, and are in the ring now
   std::uint64_t pending = 0;  // changes that could not be told yet
 };
 

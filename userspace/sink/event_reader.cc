@@ -103,6 +103,20 @@ identity::UnitRef unit_ref(const Value& object, std::string_view name) {
   return {word<identity::UnitKind>(unit, "kind"), text(unit, "id"), text(unit, "name")};
 }
 
+// `8:1`, as /proc/self/mountinfo has it.
+std::uint32_t device_of(const Value& object) {
+  const std::string name = text(object, "device");
+  const std::size_t colon = name.find(':');
+  std::uint32_t major = 0;
+  std::uint32_t minor = 0;
+  const char* const end = name.data() + name.size();
+  if (colon == std::string::npos || std::from_chars(name.data(), end, major).ptr != name.data() + colon ||
+      std::from_chars(name.data() + colon + 1, end, minor).ptr != end) {
+    throw Refused{"its member \"device\" is not MAJOR:MINOR"};
+  }
+  return major << 20U | minor;
+}
+
 policy::Process process_of(const Value& object) {
   const Value& from = member(object, "process");
   policy::Process process;
@@ -114,6 +128,9 @@ policy::Process process_of(const Value& object) {
   process.exe = text_if_there(from, "exe");
   process.start_boot_ns = long_number(from, "start_boot_ns");
   process.cap_effective = long_number(from, "cap_effective", 16);
+  if (const Value* file = find(from, "exe_file")) {
+    process.exe_file = {long_number(*file, "inode"), device_of(*file)};
+  }
   return process;
 }
 

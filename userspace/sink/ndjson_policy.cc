@@ -42,6 +42,13 @@ void add_process(Json& json, const policy::Process& process) {
   object.text("exe", process.exe);
   object.id("start_boot_ns", process.start_boot_ns);
   object.text("cap_effective", fmt::format("{:016x}", process.cap_effective));  // as in /proc/PID/status
+  if (process.exe_file.inode != 0) {
+    constexpr unsigned minor_bits = 20;
+    const std::uint32_t device = process.exe_file.device;
+    JsonObject file(json, "exe_file");
+    file.text("device", fmt::format("{}:{}", device >> minor_bits, device & ((1U << minor_bits) - 1)));
+    file.id("inode", process.exe_file.inode);
+  }
 }
 
 // Beside the process that it is of; the parent first.
