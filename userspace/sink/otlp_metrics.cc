@@ -2,6 +2,7 @@
 #include "sink/otlp_metrics.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -106,7 +107,8 @@ class Metric {
     object.id("zeroCount", 0);
     {
       JsonObject positive(json_, "positive");
-      positive.signed_number("offset", ISOSCOPE_HIST_OFFSET + (first - stats.buckets.begin()));
+      constexpr std::ptrdiff_t lowest = ISOSCOPE_HIST_OFFSET;
+      positive.signed_number("offset", lowest + (first - stats.buckets.begin()));
       positive.key("bucketCounts");
       json_.writer.StartArray();
       for (auto bucket = first; bucket < last; ++bucket) {
