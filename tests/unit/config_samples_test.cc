@@ -60,5 +60,19 @@ TEST(ConfigSamples, TheGoodAreAccepted) {
   }
 }
 
+// What operators begin with.
+TEST(ConfigSamples, TheShippedAreAccepted) {
+  const std::filesystem::path packaging = std::filesystem::path(ISOSCOPE_TEST_DATA) / "../../packaging";
+  std::vector<std::filesystem::path> files = {packaging / "kubernetes/base/config.yaml"};
+  for (const auto& entry : std::filesystem::directory_iterator(packaging / "examples/config")) {
+    files.push_back(entry.path());
+  }
+  EXPECT_GE(files.size(), 4U);
+  for (const auto& path : files) {
+    const auto read = read_sample(path.filename().string(), text_of(path));
+    EXPECT_TRUE(read) << read.error().message;
+  }
+}
+
 }  // namespace
 }  // namespace isoscope::config
