@@ -239,6 +239,7 @@ vm_tier() {
     if [ $quick = yes ]; then
         in_lab 6.12 two_cpus small_guest
         report_scenarios vm/6.12 "$logs/vm-6.12-two_cpus.log" small_guest
+        check vm/records lab_records
         return
     fi
     for kernel in 6.1 6.12; do
@@ -254,7 +255,11 @@ vm_tier() {
         [ ${#scenarios_counted[@]} -eq 0 ] ||
             report_scenarios vm/$kernel "$logs/vm-$kernel-counted.log" "${scenarios_counted[@]}"
     done
+    check vm/records lab_records
 }
+
+# What the scenarios have written, against the schema that is shipped.
+lab_records() { find "$logs"/vm-* -name '*.ndjson' -size +0 -exec /usr/bin/python3 tests/operator/validate_records.py {} +; }
 
 intel_tier() {
     local log=$logs/intel.log status=0

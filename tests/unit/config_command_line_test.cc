@@ -424,7 +424,7 @@ TEST(WrongCommandLine, Values) {
        "--slow-exit 9999999h is too long: the limit is 292 years",
        run_hint},
       {{"run", "-f", "prim"},
-       "--format prim is not one of table, ndjson, prom; did you mean prom?",
+       "--format prim is not one of table, ndjson, prom, otlp, otlp-logs, otlp-metrics; did you mean prom?",
        run_hint},
       {{"matrix", "-f", "ndjson"},
        "--format ndjson is not one of table, json; did you mean json?",
@@ -433,7 +433,8 @@ TEST(WrongCommandLine, Values) {
        "--fail-on hihg is not one of low, medium, high, critical; did you mean high?",
        matrix_hint},
       {{"run", "-f", "ndjosn"},
-       "--format ndjosn is not one of table, ndjson, prom; did you mean ndjson?",
+       "--format ndjosn is not one of table, ndjson, prom, otlp, otlp-logs, otlp-metrics; did you mean "
+       "ndjson?",
        run_hint},
       {{"run", "--sort", "nmae"},
        "--sort nmae is not one of time, count, name; did you mean name?",

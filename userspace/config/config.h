@@ -9,7 +9,7 @@
 
 namespace isoscope::config {
 
-enum class Format { table, ndjson, prom };
+enum class Format { table, ndjson, prom, otlp, otlp_logs, otlp_metrics };
 enum class ColorMode { automatic, always, never };
 enum class SortKey { time, count, name };
 

@@ -260,8 +260,8 @@ constexpr Option table[] = {
      "write to FILE, - is standard output; repeatable\n(default: -, with a COMMAND standard error)",
      set_output, [](Draft& draft) { draft.outputs.clear(); }},
     {"format", 'f', "FORMAT", for_run, true, false, Section::output,
-     "table, ndjson or prom, for the outputs after it,\nelse for the last one (default: table on a\n"
-     "terminal, ndjson elsewhere)",
+     "table, ndjson, prom, otlp (its halves: otlp-logs,\notlp-metrics), for the outputs after it, else for\n"
+     "the last one (default: table on a terminal, ndjson\nelsewhere)",
      set_format, nullptr},
     {"format", 'f', "FORMAT", for_matrix, false, false, Section::output,
      "table, or json: one object (default: table)",
@@ -410,7 +410,8 @@ constexpr Option table[] = {
 
 const std::vector<std::pair<std::string_view, Format>>& formats() {
   static const std::vector<std::pair<std::string_view, Format>> all = {
-      {"table", Format::table}, {"ndjson", Format::ndjson}, {"prom", Format::prom}};
+      {"table", Format::table}, {"ndjson", Format::ndjson},       {"prom", Format::prom},
+      {"otlp", Format::otlp},   {"otlp-logs", Format::otlp_logs}, {"otlp-metrics", Format::otlp_metrics}};
   return all;
 }
 

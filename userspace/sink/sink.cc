@@ -3,6 +3,7 @@
 
 #include "sink/metrics_server.h"
 #include "sink/ndjson.h"
+#include "sink/otlp.h"
 #include "sink/prom.h"
 #include "sink/table.h"
 
@@ -69,6 +70,12 @@ std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile
     }
     case config::Format::prom:
       return std::make_unique<PromSink>(std::move(output), clock, settings);
+    case config::Format::otlp:
+      return std::make_unique<OtlpSink>(std::move(output), clock, settings, OtlpSink::Signals::both);
+    case config::Format::otlp_logs:
+      return std::make_unique<OtlpSink>(std::move(output), clock, settings, OtlpSink::Signals::logs);
+    case config::Format::otlp_metrics:
+      return std::make_unique<OtlpSink>(std::move(output), clock, settings, OtlpSink::Signals::metrics);
     case config::Format::ndjson:
       break;
   }
