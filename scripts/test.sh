@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Sets up, builds, and runs every tier of tests: static, unit, fuzz, bpf, vm; or that of Intel. Ends with
+# Sets up, builds, and runs every tier of tests: static, unit, package, fuzz, bpf, vm; or that of Intel. Ends with
 # `N passed, N failed, N skipped`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,8 +10,8 @@ usage() {
 usage: scripts/test.sh [--quick|--all] [TIER...]
        scripts/test.sh --intel
 
-TIER: static, unit, fuzz, bpf, vm (all of them). --quick leaves out clang-tidy, the sanitizers, fuzz, and all of the vm
-tier but one scenario on one kernel. --all runs each scenario on every kernel, and not only those that hang on it most.
+TIER: static, unit, package, fuzz, bpf, vm (all of them). --quick leaves out clang-tidy, the sanitizers, package, fuzz, and
+all of the vm tier but one scenario on one kernel. --all runs each scenario on every kernel, and not only those that hang on it most.
 fuzz feeds the reader of policies with malformed files for 60 s. Logs go to build/test/. A skip names the feature of this
 machine that is missing; the vm tier brings its own machine and never skips.
 
@@ -26,7 +26,7 @@ for argument in "$@"; do
     --quick) quick=yes ;;
     --all) all=yes ;;
     --intel) intel=yes ;;
-    static | unit | fuzz | bpf | vm) tiers+=("$argument") ;;
+    static | unit | package | fuzz | bpf | vm) tiers+=("$argument") ;;
     -h | --help)
         usage
         exit 0
@@ -47,7 +47,7 @@ if [ $quick = yes ] && [ $all = yes ]; then
 fi
 if [ ${#tiers[@]} -eq 0 ]; then
     tiers=(static unit bpf vm)
-    [ $quick = yes ] || tiers+=(fuzz)
+    [ $quick = yes ] || tiers+=(package fuzz)
 fi
 
 readonly logs=$PWD/build/test
@@ -145,6 +145,13 @@ PYTHON
 unit_tier() {
     run_ctest release unit
     [ $quick = yes ] || run_ctest asan unit
+}
+
+package_tier() {
+    local name
+    for name in completions manual unit build lint_deb lint_rpm contents scripts rpm_installs reproducible; do
+        check package/$name tests/package/check.sh $name
+    done
 }
 
 # From the corpus of the tree and all policies of the tests; what is new stays in build/fuzz/corpus.
@@ -279,7 +286,7 @@ else
     scripts/build.sh release
     [ $quick = yes ] || ! wants unit || scripts/build.sh asan
     ! wants fuzz || scripts/build.sh fuzz
-    for tier in static unit fuzz bpf vm; do
+    for tier in static unit package fuzz bpf vm; do
         ! wants $tier || "${tier}_tier"
     done
 fi
