@@ -11,9 +11,10 @@ ROOMS = ["base", "config", "kernel", "probe", "event", "identity", "aggregate", 
 ONLY_IN = [
     (["probe"], re.compile(r"[<\"](bpf/|.*\.skel\.h)")),
     (["config"], re.compile(r"<(boost/|yaml-cpp/)")),
-    (["base"], re.compile(r"<spdlog/")),
+    (["base"], re.compile(r"<(spdlog/|cap-ng\.h)")),
     (["identity", "sink"], re.compile(r"<rapidjson/")),
     (["sink"], re.compile(r"<(prometheus/|zstd\.h|httplib\.h)")),
+    (["agent"], re.compile(r"<systemd/")),
 ]
 INCLUDE = re.compile(r"^\s*#\s*include\s+([<\"][^>\"]+[>\"])")
 

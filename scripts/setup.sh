@@ -6,14 +6,16 @@ set -euo pipefail
 
 readonly build=(g++ cmake ninja-build pkg-config git ca-certificates clang-19 llvm-19 bpftool libbpf-dev libelf-dev
     zlib1g-dev libspdlog-dev libfmt-dev libboost-program-options-dev rapidjson-dev libyaml-cpp-dev
-    prometheus-cpp-dev libzstd-dev libcpp-httplib-dev)
+    prometheus-cpp-dev libzstd-dev libcpp-httplib-dev libsystemd-dev libcap-ng-dev scdoc)
 
 readonly tests=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck jq python3 libc6-dev
     # What operators get: schemas, manifests.
     python3-jsonschema python3-yaml python3-protobuf protobuf-compiler rsyslog
     clang-14 libclang-rt-14-dev
     # For promtool, which reads what we expose as a scraper does. Where systemd runs, its server is started; no test needs it.
-    prometheus)
+    prometheus
+    # For the packages, and for what is in them.
+    debhelper lintian mandoc man-db rpm rpmlint zsh fish systemd)
 
 # The lab: an emulated machine, kernels unpacked from their packages, containers, and the tools to compare figures with.
 readonly lab=(qemu-system-x86 seabios busybox-static cpio xz-utils zstd kmod util-linux procps runc crun

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Sets up, builds, and runs every tier of tests: static, unit, fuzz, bpf, vm; or that of Intel. Ends with
+# Sets up, builds, and runs every tier of tests: static, unit, package, fuzz, bpf, vm; or that of Intel. Ends with
 # `N passed, N failed, N skipped`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,11 +10,11 @@ usage() {
 usage: scripts/test.sh [--quick|--all] [TIER...]
        scripts/test.sh --intel
 
-TIER: static, unit, bpf, vm; with --all also fuzz, which feeds the reader of policies with malformed files for 60 s. Without
-an option, what one change is tried with: of the vm tier the scenarios that hang on the kernel most. --all adds clang-tidy,
-the sanitizers, fuzz and each scenario, on every kernel; --quick leaves one scenario on one kernel. A tier that is named
-runs, whatever the option. Logs go to build/test/. A skip names the feature of this machine that is missing; the vm tier
-brings its own machine and never skips.
+TIER: static, unit, bpf, vm; with --all also package, and fuzz, which feeds the reader of policies with malformed files for
+60 s. Without an option, what one change is tried with: of the vm tier the scenarios that hang on the kernel most. --all
+adds clang-tidy, the sanitizers, packages, fuzz and each scenario, on every kernel; --quick leaves one scenario on one kernel.
+A tier that is named runs, whatever the option. Logs go to build/test/. A skip names the feature of this machine that is
+missing; the vm tier brings its own machine and never skips.
 
 --intel runs a tier of its own and nothing else: scenarios on an emulated Intel processor, at most 10 minutes.
 TEXT
@@ -27,7 +27,7 @@ for argument in "$@"; do
     --quick) quick=yes ;;
     --all) all=yes ;;
     --intel) intel=yes ;;
-    static | unit | fuzz | bpf | vm) tiers+=("$argument") ;;
+    static | unit | package | fuzz | bpf | vm) tiers+=("$argument") ;;
     -h | --help)
         usage
         exit 0
@@ -48,7 +48,7 @@ if [ $quick = yes ] && [ $all = yes ]; then
 fi
 if [ ${#tiers[@]} -eq 0 ]; then
     tiers=(static unit bpf vm)
-    [ $all = no ] || tiers+=(fuzz)
+    [ $all = no ] || tiers+=(package fuzz)
 fi
 
 readonly logs=$PWD/build/test
@@ -141,6 +141,13 @@ PYTHON
 unit_tier() {
     run_ctest release unit
     [ $all = no ] || run_ctest asan unit
+}
+
+package_tier() {
+    local name
+    for name in completions manual unit build lint_deb lint_rpm contents scripts rpm_installs reproducible; do
+        check package/$name tests/package/check.sh $name
+    done
 }
 
 # From the corpus of the tree and all policies of the tests; what is new stays in build/fuzz/corpus.
@@ -278,7 +285,7 @@ else
     scripts/build.sh release
     [ $all = no ] || ! wants unit || scripts/build.sh asan
     ! wants fuzz || scripts/build.sh fuzz
-    for tier in static unit fuzz bpf vm; do
+    for tier in static unit package fuzz bpf vm; do
         ! wants $tier || "${tier}_tier"
     done
 fi

@@ -346,14 +346,16 @@ const std::string attached_duration = std::string("--duration =5s ") + duration_
 
 TEST(WrongCommandLine, Commands) {
   const Wrong all[] = {
-      {{}, "no command given: run, check, matrix, policy, version or help", main_hint},
+      {{}, "no command given: run, check, matrix, policy, config, version or help", main_hint},
       {{"rnu"}, "unknown command \"rnu\"; did you mean run?", main_hint},
       {{"trace"},
-       "unknown command \"trace\"; the commands are run, check, matrix, policy, version, help",
+       "unknown command \"trace\"; the commands are run, check, matrix, policy, config, version, help",
        main_hint},
-      {{""}, "unknown command \"\"; the commands are run, check, matrix, policy, version, help", main_hint},
+      {{""},
+       "unknown command \"\"; the commands are run, check, matrix, policy, config, version, help",
+       main_hint},
       {{"\x1b[2J"},
-       "unknown command \"?[2J\"; the commands are run, check, matrix, policy, version, help",
+       "unknown command \"?[2J\"; the commands are run, check, matrix, policy, config, version, help",
        main_hint},
       {{"help", "chek"}, "unknown command \"chek\"; did you mean check?", main_hint},
       {{"help", "run", "x"}, "unexpected argument \"x\"", main_hint},

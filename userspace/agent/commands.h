@@ -16,5 +16,7 @@ base::Result<base::Ok> version(const config::Config& config);
 base::Result<base::Ok> policy_validate(const config::Config& config);
 base::Result<base::Ok> policy_test(const config::Config& config);
 base::Result<base::Ok> policy_explain(const config::Config& config);
+base::Result<base::Ok> config_show(const config::Config& config);
+base::Result<base::Ok> config_validate(const config::Config& config);
 
 }  // namespace isoscope::agent

@@ -35,8 +35,13 @@ base::Result<base::Ok> dispatch(const config::Config& config) {
       return agent::policy_test(config);
     case config::Command::policy_explain:
       return agent::policy_explain(config);
+    case config::Command::config_show:
+      return agent::config_show(config);
+    case config::Command::config_validate:
+      return agent::config_validate(config);
     case config::Command::run:
     case config::Command::policy:
+    case config::Command::config:
     case config::Command::help:
       break;
   }

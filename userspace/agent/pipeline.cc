@@ -75,21 +75,9 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
   if (!guard) {
     return guard.error();
   }
-  std::vector<sink::OutputFile> files;
-  for (const config::Output& output : config.outputs) {
-    auto file = sink::open_output(output);
-    if (!file) {
-      return file.error();
-    }
-    files.push_back(std::move(*file));
-  }
-  if (!config.listen.empty()) {
-    auto listener = sink::open_listener(config.listen);
-    if (!listener) {
-      return listener.error();
-    }
-    base::log::verbose("metrics are served at {}", listener->path());
-    files.push_back(std::move(*listener));
+  auto files = sink::open_outputs(config.outputs, config.listen);
+  if (!files) {
+    return files.error();
   }
   HostView host(features.cgroups);
   auto probe = probe::Probe::create(features, probe_options(config, host.namespaces()));
@@ -108,11 +96,11 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
   settings.series = config.series;
   settings.version = version_number;
   settings.started_wall_ns = pipeline->clock_.wall_ns(base::monotonic_ns());
-  for (std::size_t i = 0; i < files.size(); ++i) {
+  for (std::size_t i = 0; i < files->size(); ++i) {
     // The last one is the listener, where there is one.
     const auto format = i < config.outputs.size() ? config.outputs[i].format : config::Format::prom;
     pipeline->has_table_ |= format == config::Format::table;
-    pipeline->sinks_.push_back(sink::make_sink(format, std::move(files[i]), pipeline->clock_, settings));
+    pipeline->sinks_.push_back(sink::make_sink(format, std::move((*files)[i]), pipeline->clock_, settings));
   }
   return pipeline;
 }

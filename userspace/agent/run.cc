@@ -9,6 +9,8 @@
 #include "agent/commands.h"
 #include "agent/event_loop.h"
 #include "agent/pipeline.h"
+#include "agent/privileges.h"
+#include "agent/service_manager.h"
 #include "base/log.h"
 #include "probe/discover.h"
 
@@ -32,8 +34,10 @@ constexpr std::chrono::seconds recheck_period{1};
 Result<Ok> wire_signals(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& child) {
   const auto on_signal = [&](Signal signal) {
     if (signal.number == SIGHUP) {
+      notify_reloading();
       pipeline.reload_policies();
       pipeline.reopen_outputs();
+      notify_ready();
     } else if (!child) {
       loop.stop();
     } else if (signal.number == SIGCHLD) {
@@ -84,6 +88,11 @@ Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, std::optional<Child>&
   if (auto done = loop.every(config.interval, [&] { pipeline.close_window(); }); !done) {
     return done;
   }
+  if (const auto period = watchdog_period()) {
+    if (auto done = loop.every(*period, feed_watchdog); !done) {
+      return done;
+    }
+  }
   if (config.duration.count() == 0) {
     return Ok{};
   }
@@ -124,9 +133,12 @@ Result<Ok> trace(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& chil
       loop.stop();
     }
   }
+  drop_privileges(config);
+  notify_ready();
   if (auto done = loop.run(); !done) {
     return done;
   }
+  notify_stopping();
   pipeline.finish();
   return Ok{};
 }

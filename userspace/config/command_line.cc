@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/text.h"
@@ -44,6 +45,7 @@ constexpr CommandName commands[] = {{"run", Command::run, for_run, 0, 0, "option
                                     {"check", Command::check, for_check},
                                     {"matrix", Command::matrix, for_matrix},
                                     {"policy", Command::policy, for_policy},
+                                    {"config", Command::config, for_config},
                                     {"version", Command::version, for_version},
                                     {"help", Command::help, 0}};
 
@@ -51,6 +53,11 @@ constexpr CommandName policy_commands[] = {
     {"policy validate", Command::policy_validate, for_policy, 0, any_number, "[PATH]..."},
     {"policy test", Command::policy_test, for_policy, 2, 2, "POLICY.yaml RECORDED.ndjson"},
     {"policy explain", Command::policy_explain, for_policy, 0, any_number, "[PATH]..."}};
+
+// `show` takes the options of a run, and says what they come to.
+constexpr CommandName config_commands[] = {
+    {"config show", Command::config_show, for_run},
+    {"config validate", Command::config_validate, for_config, 0, any_number, "[FILE]..."}};
 
 const CommandName* find_command(std::string_view name) {
   for (const CommandName& command : commands) {
@@ -291,14 +298,15 @@ Error unknown_command(const std::string& word) {
                                         : fmt::format("did you mean {}?", near)));
 }
 
-// `isoscope policy` and what stands behind it.
-Result<Config> parse_policy(const std::vector<std::string>& arguments, const Environment& environment) {
+// A command that has commands: `isoscope policy` and what stands behind it.
+Result<Config> parse_group(const CommandName& group, std::span<const CommandName> members,
+                           const std::vector<std::string>& arguments, const Environment& environment) {
   const std::string_view given = arguments.empty() ? "" : std::string_view(arguments.front());
   if (given == "--help" || given == "-h") {
-    return help_for(Command::policy);
+    return help_for(group.command);
   }
   std::vector<std::string_view> names;
-  for (const CommandName& command : policy_commands) {
+  for (const CommandName& command : members) {
     names.push_back(command.name.substr(command.name.find(' ') + 1));
     if (given == names.back()) {
       return parse_options({arguments.begin() + 1, arguments.end()}, command, environment);
@@ -306,11 +314,11 @@ Result<Config> parse_policy(const std::vector<std::string>& arguments, const Env
   }
   const std::string_view near = nearest(given, names);
   const std::string known = near.empty() ? fmt::format("there are {}", join_choices(names))
-                                         : fmt::format("did you mean isoscope policy {}?", near);
+                                         : fmt::format("did you mean isoscope {} {}?", group.name, near);
   return usage(given.empty()
-                   ? fmt::format("isoscope policy needs a command: {}", join_choices(names))
-                   : fmt::format("unknown command \"policy {}\"; {}", base::printable(given), known),
-               find_command("policy"));
+                   ? fmt::format("isoscope {} needs a command: {}", group.name, join_choices(names))
+                   : fmt::format("unknown command \"{} {}\"; {}", group.name, base::printable(given), known),
+               &group);
 }
 
 Result<Config> parse_help(const std::vector<std::string>& arguments) {
@@ -321,7 +329,7 @@ Result<Config> parse_help(const std::vector<std::string>& arguments) {
   if (about == nullptr) {
     return unknown_command(arguments.front());
   }
-  if (arguments.size() > 1 && about->command != Command::policy) {
+  if (arguments.size() > 1 && about->command != Command::policy && about->command != Command::config) {
     return usage(fmt::format("unexpected argument \"{}\"", base::printable(arguments[1])));
   }
   return help_for(about->command);
@@ -339,7 +347,7 @@ Environment current_environment() {
 
 Result<Config> parse_command_line(int argc, const char* const* argv, const Environment& environment) {
   if (argc < 2) {
-    return usage("no command given: run, check, matrix, policy, version or help");
+    return usage("no command given: run, check, matrix, policy, config, version or help");
   }
   const std::string first = argv[1];
   const std::vector<std::string> arguments(argv + 2, argv + argc);
@@ -368,7 +376,10 @@ Result<Config> parse_command_line(int argc, const char* const* argv, const Envir
     return parse_help(arguments);
   }
   if (command->command == Command::policy) {
-    return parse_policy(arguments, environment);
+    return parse_group(*command, policy_commands, arguments, environment);
+  }
+  if (command->command == Command::config) {
+    return parse_group(*command, config_commands, arguments, environment);
   }
   return parse_options(arguments, *command, environment);
 }

@@ -27,6 +27,7 @@ struct Output {
   std::string path = "-";        // `-`: standard output; standard_error: that
   std::optional<Format> format;  // empty: table on a terminal, ndjson elsewhere
   Rotation rotate = {};          // of regular files; not of prom, which does not grow
+  friend bool operator==(const Output&, const Output&) = default;
 };
 
 // Which single events are streamed.
@@ -36,6 +37,7 @@ struct Streams {
   bool cgroups = false;
   bool accesses = false;   // by containers, pods and VMs, to what is not theirs; also what was refused
   bool crossings = false;  // every crossing; violations and unit records are always streamed
+  friend bool operator==(const Streams&, const Streams&) = default;
 };
 
 struct VcpuRange {
@@ -54,6 +56,7 @@ struct Filters {
   std::vector<std::uint32_t> pid;      // thread group
   std::vector<VcpuRange> vcpu;         // of VM exits
   std::vector<std::string> reason;     // of VM exits: name, glob or number; there is such a reason
+  friend bool operator==(const Filters&, const Filters&) = default;
 };
 
 // The share of the time, above 0 and up to 1, that a unit's tasks may wait for a resource before it is called
@@ -79,8 +82,14 @@ enum class Command {
   policy_test,
   policy_explain,
   policy,
+  config_show,
+  config_validate,
+  config,
   help
 };
+
+// What the service of the packages is given, and `isoscope config validate` reads where no file is named.
+inline constexpr const char* usual_file = "/etc/isoscope/config.yaml";
 
 // Everything the program was told, checked and complete.
 struct Config {
@@ -111,6 +120,7 @@ struct Config {
   // Of commands that take more than options. For run: the program to run and its arguments, if any.
   std::vector<std::string> arguments;
   bool all = false;  // matrix: host software, too
+  friend bool operator==(const Config&, const Config&) = default;
 };
 
 }  // namespace isoscope::config

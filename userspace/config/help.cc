@@ -17,6 +17,7 @@ Usage: isoscope COMMAND [OPTION]...
   check      say what this kernel offers, and what stays off
   matrix     say what containers and VMs share with the host and one another
   policy     validate, test or explain policies
+  config     show what options and a file come to, or validate files
   version    show the version, of the libraries too
   help       show this, or the help of a command: isoscope help run
 
@@ -130,6 +131,26 @@ Exit status: 0 ok, 1 the recorded run cannot be read, 2 wrong usage, 3 the test
 failed, 6 bad policy.
 )";
 
+constexpr std::string_view config_help = R"(isoscope config - show or validate configuration
+
+Usage: isoscope config show [OPTION OF isoscope run]...
+       isoscope config validate [FILE]...
+
+  show       print as YAML what a run with these options would do: the file of
+             --config, the command line and the defaults together. Read as a
+             file of configuration, it means the same
+  validate   say what is wrong in files of configuration, with line and column
+             (default: /etc/isoscope/config.yaml)
+
+Nothing of this needs root, or looks at policies: isoscope policy validate.
+
+Examples:
+  isoscope config show -c /etc/isoscope/config.yaml
+  isoscope config show -i 1s --vm web > config.yaml
+
+Exit status: 0 ok, 2 wrong usage, 6 bad configuration.
+)";
+
 constexpr std::string_view version_head =
     R"(isoscope version - the version of isoscope, its event format and its libraries
 
@@ -192,6 +213,10 @@ std::string help_text(Command command) {
     case Command::policy_test:
     case Command::policy_explain:
       return std::string(policy_help);
+    case Command::config:
+    case Command::config_show:
+    case Command::config_validate:
+      return std::string(config_help);
     case Command::help:
       break;
   }

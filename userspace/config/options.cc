@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <filesystem>
 #include <set>
 
 #include "base/text.h"
@@ -44,14 +45,29 @@ Result<Ok> append(std::string_view value, std::vector<std::string>& into) {
   return Ok{};
 }
 
+// What a path means, by its text alone.
+std::filesystem::path as_file(std::string_view path) {
+  if (path == "-" || path == "/dev/stdout") {
+    return "/dev/stdout";
+  }
+  std::error_code unknown;
+  const std::filesystem::path whole = std::filesystem::absolute(path, unknown);
+  return (unknown ? std::filesystem::path(path) : whole).lexically_normal();
+}
+
 Result<Ok> set_output(Draft& draft, std::string_view value) {
   if (value.empty()) {
     return value_error("is empty: a file, or - for standard output");
   }
-  // Two writers into one file would cut each other's lines.
-  if (std::any_of(draft.outputs.begin(), draft.outputs.end(),
-                  [&](const Output& o) { return o.path == value; })) {
-    return value_error("is given twice");
+  // Two writers into one file would cut each other's lines. Other names of one file, such as links, show when
+  // it is opened.
+  for (const Output& other : draft.outputs) {
+    if (other.path == value) {
+      return value_error("is given twice");
+    }
+    if (as_file(other.path) == as_file(value)) {
+      return value_error(fmt::format("is given twice: {} is the same file", base::printable(other.path)));
+    }
   }
   draft.outputs.push_back({std::string(value), draft.format});
   draft.format_came_last = false;
@@ -235,23 +251,15 @@ Result<Ok> set_quiet(Draft& draft, std::string_view value) {
 }
 
 Result<Ok> set_color(Draft& draft, std::string_view value) {
-  const std::vector<std::pair<std::string_view, ColorMode>> modes = {
-      {"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}};
-  return store(parse_choice(value, modes), draft.config.color);
+  return store(parse_choice(value, color_modes()), draft.config.color);
 }
 
 Result<Ok> set_sort(Draft& draft, std::string_view value) {
-  const std::vector<std::pair<std::string_view, SortKey>> keys = {
-      {"time", SortKey::time}, {"count", SortKey::count}, {"name", SortKey::name}};
-  return store(parse_choice(value, keys), draft.config.sort);
+  return store(parse_choice(value, sort_keys()), draft.config.sort);
 }
 
 Result<Ok> set_fail_on(Draft& draft, std::string_view value) {
-  const std::vector<std::pair<std::string_view, FailOn>> severities = {{"low", FailOn::low},
-                                                                       {"medium", FailOn::medium},
-                                                                       {"high", FailOn::high},
-                                                                       {"critical", FailOn::critical}};
-  return store(parse_choice(value, severities), draft.config.fail_on);
+  return store(parse_choice(value, severities()), draft.config.fail_on);
 }
 
 // clang-format off
@@ -400,7 +408,8 @@ constexpr Option table[] = {
     {"verbose", 'v', nullptr, for_run | for_check | for_matrix, true, false, Section::general,
      "more messages; twice: debug",
      add_verbosity, [](Draft& draft) { draft.config.verbosity = 0; }},
-    {"help", 'h', nullptr, for_run | for_check | for_version | for_policy | for_matrix, false, false, Section::general,
+    {"help", 'h', nullptr, for_run | for_check | for_version | for_policy | for_matrix | for_config, false, false,
+     Section::general,
      "show this and exit",
      [](Draft&, std::string_view) -> Result<Ok> { return Ok{}; }, nullptr},
 };
@@ -412,6 +421,26 @@ const std::vector<std::pair<std::string_view, Format>>& formats() {
   static const std::vector<std::pair<std::string_view, Format>> all = {
       {"table", Format::table}, {"ndjson", Format::ndjson},       {"prom", Format::prom},
       {"otlp", Format::otlp},   {"otlp-logs", Format::otlp_logs}, {"otlp-metrics", Format::otlp_metrics}};
+  return all;
+}
+
+const std::vector<std::pair<std::string_view, SortKey>>& sort_keys() {
+  static const std::vector<std::pair<std::string_view, SortKey>> all = {
+      {"time", SortKey::time}, {"count", SortKey::count}, {"name", SortKey::name}};
+  return all;
+}
+
+const std::vector<std::pair<std::string_view, ColorMode>>& color_modes() {
+  static const std::vector<std::pair<std::string_view, ColorMode>> all = {
+      {"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}};
+  return all;
+}
+
+const std::vector<std::pair<std::string_view, FailOn>>& severities() {
+  static const std::vector<std::pair<std::string_view, FailOn>> all = {{"low", FailOn::low},
+                                                                       {"medium", FailOn::medium},
+                                                                       {"high", FailOn::high},
+                                                                       {"critical", FailOn::critical}};
   return all;
 }
 
@@ -452,7 +481,7 @@ Config finish(Draft draft, bool no_color) {
     draft.outputs.back().format = draft.format;
   }
   for (Output& output : draft.outputs) {
-    if (output.rotate.size_bytes == 0) {
+    if (output.rotate.size_bytes == 0 && draft.rotate.size_bytes != 0) {
       output.rotate = draft.rotate;
     }
   }

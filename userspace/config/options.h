@@ -25,7 +25,14 @@ struct Draft {
 enum class Section { output, tracing, policy, filters, general };
 
 // Subcommands as bits.
-enum : unsigned { for_run = 1, for_check = 2, for_version = 4, for_policy = 8, for_matrix = 16 };
+enum : unsigned {
+  for_run = 1,
+  for_check = 2,
+  for_version = 4,
+  for_policy = 8,
+  for_matrix = 16,
+  for_config = 32
+};
 
 // One option: the only place that lists them. The parser, the help text, the keys of the file and the
 // suggestions all come from this table.
@@ -61,5 +68,8 @@ base::Result<base::Ok> apply_all(const std::vector<OptionValue>& values, Draft& 
 Config finish(Draft draft, bool no_color);
 
 const std::vector<std::pair<std::string_view, Format>>& formats();
+const std::vector<std::pair<std::string_view, SortKey>>& sort_keys();
+const std::vector<std::pair<std::string_view, ColorMode>>& color_modes();
+const std::vector<std::pair<std::string_view, FailOn>>& severities();
 
 }  // namespace isoscope::config

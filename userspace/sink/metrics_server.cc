@@ -17,6 +17,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/capabilities.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "config/values.h"
@@ -156,6 +157,9 @@ struct MetricsServer::State {
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     state->thread = std::thread([state] {
+      // Who talks to the network needs none. Where they cannot be dropped, the main thread's attempt will say
+      // so.
+      static_cast<void>(base::keep_capabilities({}));
       state->server.listen_after_bind();
       state->ended = true;
     });

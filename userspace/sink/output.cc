@@ -170,6 +170,25 @@ void OutputFile::replace(std::string_view text) {
   }
 }
 
+bool OutputFile::is_same_file(const OutputFile& other) const {
+  const auto status_of = [](const OutputFile& file, struct stat& status) {
+    const int failed =
+        file.replaces_ ? ::stat(file.path_.c_str(), &status) : ::fstat(file.fd_.get(), &status);
+    return failed == 0 && S_ISREG(status.st_mode);
+  };
+  struct stat ours {};
+  struct stat theirs {};
+  if (status_of(*this, ours) && status_of(other, theirs)) {
+    return ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+  }
+  // What is replaced as a whole need not be there yet.
+  std::error_code unknown;
+  const auto path_of = [&](const OutputFile& file) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(file.path_, unknown), unknown);
+  };
+  return replaces_ && other.replaces_ && path_of(*this) == path_of(other);
+}
+
 bool OutputFile::is_at_path() const {
   struct stat ours {};
   struct stat there {};

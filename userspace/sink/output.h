@@ -53,6 +53,8 @@ class OutputFile {
   // Why the last line was lost, as errno; 0 since the last success.
   int last_error() const { return last_error_; }
   bool is_terminal() const { return is_terminal_; }
+  // Both write to one regular file, whatever they call it.
+  bool is_same_file(const OutputFile& other) const;
   const std::string& path() const { return path_; }
 
  private:

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sink/sink.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
 #include "sink/metrics_server.h"
 #include "sink/ndjson.h"
 #include "sink/otlp.h"
@@ -80,6 +86,35 @@ std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile
       break;
   }
   return std::make_unique<NdjsonSink>(std::move(output), clock, settings.host);
+}
+
+base::Result<std::vector<OutputFile>> open_outputs(const std::vector<config::Output>& outputs,
+                                                   const std::string& listen) {
+  std::vector<OutputFile> files;
+  for (const config::Output& output : outputs) {
+    auto file = open_output(output);
+    if (!file) {
+      return file.error();
+    }
+    const auto same = std::find_if(files.begin(), files.end(),
+                                   [&](const OutputFile& other) { return file->is_same_file(other); });
+    if (same != files.end()) {
+      const std::string& first = outputs[static_cast<std::size_t>(same - files.begin())].path;
+      return base::Error{base::ErrorKind::usage,
+                         fmt::format("two outputs, {} and {}, are the same file", base::printable(first),
+                                     base::printable(output.path))};
+    }
+    files.push_back(std::move(*file));
+  }
+  if (!listen.empty()) {
+    auto listener = open_listener(listen);
+    if (!listener) {
+      return listener.error();
+    }
+    base::log::verbose("metrics are served at {}", listener->path());
+    files.push_back(std::move(*listener));
+  }
+  return files;
 }
 
 }  // namespace isoscope::sink

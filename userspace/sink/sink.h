@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "config/config.h"
@@ -69,6 +70,11 @@ base::Result<OutputFile> open_output(const config::Output& output);
 // What a sink of prom writes to that is served over HTTP; its path is the address. As metrics_server.h has
 // it.
 base::Result<OutputFile> open_listener(const std::string& address);
+
+// All of a run: those of `outputs`, then the listener, unless `listen` is empty. Error: usage, if two of them
+// would write to one file, by whatever names: they would cut each other's lines.
+base::Result<std::vector<OutputFile>> open_outputs(const std::vector<config::Output>& outputs,
+                                                   const std::string& listen);
 
 // `clock` is borrowed for the life of the sink. No format: table on a terminal, ndjson elsewhere.
 std::unique_ptr<Sink> make_sink(std::optional<config::Format> format, OutputFile output,

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/privileges.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/capabilities.h"
+#include "base/log.h"
+#include "config/values.h"
+
+namespace isoscope::agent {
+
+namespace {
+
+const std::vector<unsigned>& needed_to_the_end() {
+  static const std::vector<unsigned> needed = {
+      CAP_BPF,              // the programs for kvm, whose modules may come at any time
+      CAP_PERFMON,          // attaching them
+      CAP_SYS_ADMIN,        // the BTF of these modules: bpf(2) opens it by its id, for this capability alone
+      CAP_SYS_PTRACE,       // namespaces and executables of other users' processes
+      CAP_DAC_READ_SEARCH,  // their descriptors (which are vCPUs?), and what runtimes wrote for root or a
+                            // user
+      CAP_KILL,             // a policy that is enforced, perhaps from the next SIGHUP on; the command's end
+  };
+  return needed;
+}
+
+// Files are renamed, made and removed there during the run.
+std::vector<std::string> folders_of(const config::Config& config) {
+  std::vector<std::string> paths;
+  for (const config::Output& output : config.outputs) {
+    if (output.path != "-" && output.path != config::standard_error) {
+      paths.push_back(output.path);
+    }
+  }
+  if (const auto where = config::parse_listen(config.listen); where && !where->path.empty()) {
+    paths.push_back(where->path);
+  }
+  for (std::string& path : paths) {
+    std::error_code unknown;
+    const std::filesystem::path target = std::filesystem::weakly_canonical(path, unknown);
+    const std::filesystem::path folder = (unknown ? std::filesystem::path(path) : target).parent_path();
+    path = folder.empty() ? "." : folder.string();
+  }
+  return paths;
+}
+
+// A user's own folder, when root runs isoscope for him.
+bool is_closed_to_us(const std::string& folder) {
+  return ::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0 && errno == EACCES;
+}
+
+}  // namespace
+
+void drop_privileges(const config::Config& config) {
+  const std::vector<std::string> folders = folders_of(config);
+  auto done = base::keep_capabilities(needed_to_the_end(), {CAP_DAC_OVERRIDE});
+  if (done) {
+    // Not with it in use: everything would seem open.
+    std::vector<unsigned> keep = needed_to_the_end();
+    if (std::any_of(folders.begin(), folders.end(), is_closed_to_us)) {
+      keep.push_back(CAP_DAC_OVERRIDE);
+    }
+    done = base::keep_capabilities(keep);
+  }
+  if (!done) {
+    base::log::warning("isoscope runs on with more capabilities than it needs: {}", done.error().message);
+  }
+}
+
+}  // namespace isoscope::agent

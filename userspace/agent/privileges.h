@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "config/config.h"
+
+namespace isoscope::agent {
+
+// To be called when everything is attached: drops every capability but those that the rest of the run needs,
+// which are named with their reasons in privileges.cc. A log line says so where it fails: the run goes on.
+void drop_privileges(const config::Config& config);
+
+}  // namespace isoscope::agent
