@@ -68,6 +68,7 @@ else
     scenarios_6_1+=("${less_bound_6_1[@]}")
     scenarios_6_12+=("${less_bound_6_12[@]}")
 fi
+scenarios_6_12+=(installed) # of the package: the kernel does not matter
 readonly scenarios_last=(cgroup_v1 bad_machines) # take cgroup v2 away, and lock the machine down, until it is off
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
 passed=0 failed=0 skipped=0
@@ -245,6 +246,7 @@ vm_tier() {
         report_scenarios vm/6.12 "$logs/vm-6.12-two_cpus.log" small_guest
         return
     fi
+    compgen -G 'build/packages/isoscope_*.deb' >"$logs/line" || scripts/package.sh # for `installed`
     for kernel in 6.1 6.12; do
         scripts/lab.sh --kernel $kernel --prepare || true # the lab itself will say what is wrong
     done

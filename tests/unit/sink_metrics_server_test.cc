@@ -55,9 +55,8 @@ base::UniqueFd connect_to(const std::string& address) {
 }
 
 // The whole answer, with its head.
-std::string get(const std::string& address, const std::string& path) {
+std::string answer_to(const std::string& address, const std::string& request) {
   const base::UniqueFd fd = connect_to(address);
-  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
   if (!fd || ::write(fd.get(), request.data(), request.size()) < 0) {
     return "no connection";
   }
@@ -67,6 +66,10 @@ std::string get(const std::string& address, const std::string& path) {
     answer.append(buffer, static_cast<std::size_t>(got));
   }
   return answer;
+}
+
+std::string get(const std::string& address, const std::string& path) {
+  return answer_to(address, "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
 TEST(MetricsServer, ServesWhatWasPublishedLast) {
@@ -82,6 +85,29 @@ TEST(MetricsServer, ServesWhatWasPublishedLast) {
   EXPECT_TRUE(answer.ends_with("\r\n\r\nisoscope_a 2\n")) << answer;
   EXPECT_THAT(get(server->address(), "/readyz"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(get(server->address(), "/etc/passwd"), StartsWith("HTTP/1.1 404"));
+}
+
+TEST(MetricsServer, AnswersWhatScrapersSend) {
+  const auto server = serve("127.0.0.1:0");
+  server->publish("isoscope_a 1\n");
+  const std::string& address = server->address();
+  EXPECT_EQ(answer_to(address, "GET /metrics?x=/healthz HTTP/1.0\r\n\r\n"),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+            "Content-Length: 13\r\nConnection: close\r\n\r\nisoscope_a 1\n");
+  const std::string head = answer_to(address, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(head, HasSubstr("Content-Length: 13\r\n"));
+  EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
+  EXPECT_THAT(answer_to(address, "POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"),
+              StartsWith("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\n"));
+}
+
+TEST(MetricsServer, WhatIsNoRequestIsRefused) {
+  const auto server = serve("127.0.0.1:0");
+  for (const char* request : {"\r\n\r\n", "GET\r\n\r\n", "GET /metrics\r\n\r\n", "GET  HTTP/1.1\r\n\r\n",
+                              "GET http://x/metrics HTTP/1.1\r\n\r\n", "GET /metrics HTTP/2\r\n\r\n"}) {
+    EXPECT_THAT(answer_to(server->address(), request), StartsWith("HTTP/1.1 400 Bad Request\r\n")) << request;
+  }
+  EXPECT_EQ(answer_to(server->address(), std::string(8192, 'a') + "\r\n\r\n"), "");
 }
 
 TEST(MetricsServer, WhoSendsNothingIsDroppedAndTheNextIsServed) {
@@ -102,7 +128,7 @@ TEST(MetricsServer, WhoNeverFinishesDoesNotKeepTheAgent) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
   });
-  server.reset();  // or the test never ends
+  server.reset();  // at once, whatever is half-read
   over = true;
   dripping.join();
 }
