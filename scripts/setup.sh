@@ -6,7 +6,7 @@ set -euo pipefail
 
 readonly build=(g++ cmake ninja-build pkg-config git ca-certificates clang-19 llvm-19 bpftool libbpf-dev libelf-dev
     zlib1g-dev libspdlog-dev libfmt-dev libboost-program-options-dev rapidjson-dev libyaml-cpp-dev
-    prometheus-cpp-dev libzstd-dev libcpp-httplib-dev libsystemd-dev libcap-ng-dev scdoc)
+    libmicrohttpd-dev libzstd-dev libsystemd-dev libcap-ng-dev scdoc)
 
 readonly tests=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck jq python3 libc6-dev
     # What operators get: schemas, manifests.

@@ -57,12 +57,16 @@ scenarios=(small_guest reasons switches escape access containers)
 # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
 scenarios_one_cpu=()
 scenarios_counted=() # time is counted instructions there
+scenarios_on_6_1=()  # the kernel does not matter
+scenarios_on_6_12=() # nor here
 scenarios_last=()    # take cgroup v2 away, and lock the machine down, until it is off
 if [ $all = yes ]; then
     scenarios+=(nested runqlat split sched kvm_modules lifetimes names policies command counts outputs silent flood storm births ends
         resources matrix silent_system memory)
     scenarios_one_cpu=(linux_guest)
     scenarios_counted=(means many_cgroups waits)
+    scenarios_on_6_1=(prometheus)
+    scenarios_on_6_12=(installed)
     scenarios_last=(cgroup_v1 bad_machines)
 fi
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
@@ -234,7 +238,8 @@ report_scenarios() { # PREFIX LOG SCENARIO...
 
 # All scenarios on one kernel, by the machines that they need.
 on_kernel() { # KERNEL
-    in_lab "$1" two_cpus "${scenarios[@]}" "${scenarios_last[@]}"
+    local -n own=scenarios_on_${1/./_}
+    in_lab "$1" two_cpus "${scenarios[@]}" "${own[@]}" "${scenarios_last[@]}"
     [ ${#scenarios_one_cpu[@]} -eq 0 ] || in_lab "$1" one_cpu "${scenarios_one_cpu[@]}"
     [ ${#scenarios_counted[@]} -eq 0 ] || in_lab "$1" counted "${scenarios_counted[@]}"
 }
@@ -249,6 +254,7 @@ vm_tier() {
         check vm/records lab_records
         return
     fi
+    [ $all = no ] || compgen -G 'build/packages/isoscope_*.deb' >"$logs/line" || scripts/package.sh # for `installed`
     for kernel in 6.1 6.12; do
         scripts/lab.sh --kernel $kernel --prepare || true # the lab itself will say what is wrong
     done
@@ -256,7 +262,8 @@ vm_tier() {
     on_kernel 6.12 &
     wait
     for kernel in 6.1 6.12; do
-        report_scenarios vm/$kernel "$logs/vm-$kernel-two_cpus.log" "${scenarios[@]}" "${scenarios_last[@]}"
+        local -n own=scenarios_on_${kernel/./_}
+        report_scenarios vm/$kernel "$logs/vm-$kernel-two_cpus.log" "${scenarios[@]}" "${own[@]}" "${scenarios_last[@]}"
         [ ${#scenarios_one_cpu[@]} -eq 0 ] ||
             report_scenarios vm/$kernel "$logs/vm-$kernel-one_cpu.log" "${scenarios_one_cpu[@]}"
         [ ${#scenarios_counted[@]} -eq 0 ] ||

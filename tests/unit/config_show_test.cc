@@ -123,9 +123,10 @@ TEST(ConfigShow, WhatHasNoEffectIsNotKept) {
   expect_reads_back({"config", "show", "--listen", "unix:/run/i.sock"});
 }
 
-// Whatever share is written, its neighbours in binary included.
+// Whatever percentage is written: dividing it by 100 rounds.
 TEST(ConfigShow, SharesReadBack) {
-  for (const double share : {0.1, 0.05, 0.07, 0.29, 0.57, 1.0, 1e-9, 0.333333333333333314}) {
+  for (const double percent : {10.0, 5.0, 7.0, 29.0, 57.0, 100.0, 0.0000001, 33.333333333333336, 99.99999}) {
+    const double share = percent / 100;
     Config config;
     config.bottleneck = {share, share, share};
     EXPECT_EQ(read_back(yaml_text(config)).bottleneck, config.bottleneck) << yaml_text(config);

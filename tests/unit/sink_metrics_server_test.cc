@@ -20,7 +20,9 @@ namespace isoscope::sink {
 namespace {
 
 using samples::Scratch;
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 std::unique_ptr<MetricsServer> serve(const std::string& address) {
@@ -55,9 +57,8 @@ base::UniqueFd connect_to(const std::string& address) {
 }
 
 // The whole answer, with its head.
-std::string get(const std::string& address, const std::string& path) {
+std::string answer_to(const std::string& address, const std::string& request) {
   const base::UniqueFd fd = connect_to(address);
-  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
   if (!fd || ::write(fd.get(), request.data(), request.size()) < 0) {
     return "no connection";
   }
@@ -67,6 +68,10 @@ std::string get(const std::string& address, const std::string& path) {
     answer.append(buffer, static_cast<std::size_t>(got));
   }
   return answer;
+}
+
+std::string get(const std::string& address, const std::string& path) {
+  return answer_to(address, "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
 TEST(MetricsServer, ServesWhatWasPublishedLast) {
@@ -82,6 +87,29 @@ TEST(MetricsServer, ServesWhatWasPublishedLast) {
   EXPECT_TRUE(answer.ends_with("\r\n\r\nisoscope_a 2\n")) << answer;
   EXPECT_THAT(get(server->address(), "/readyz"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(get(server->address(), "/etc/passwd"), StartsWith("HTTP/1.1 404"));
+}
+
+TEST(MetricsServer, AnswersWhatScrapersSend) {
+  const auto server = serve("127.0.0.1:0");
+  server->publish("isoscope_a 1\n");
+  const std::string& address = server->address();
+  EXPECT_TRUE(get(address, "/metrics?x=/healthz").ends_with("\r\n\r\nisoscope_a 1\n"));
+  const std::string head = answer_to(address, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(head, HasSubstr("Content-Length: 13\r\n"));
+  EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
+  EXPECT_THAT(answer_to(address, "POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"),
+              AllOf(StartsWith("HTTP/1.1 405 Method Not Allowed\r\n"), HasSubstr("Allow: GET, HEAD\r\n")));
+}
+
+TEST(MetricsServer, WhatIsNoRequestIsRefused) {
+  const auto server = serve("127.0.0.1:0");
+  for (const std::string& request :
+       {std::string("GET / HTTP/1.1\r\n no header\r\n\r\n"), std::string("GET /metrics NONSENSE\r\n\r\n"),
+        "GET /" + std::string(std::size_t{16} << 10, 'a') + " HTTP/1.1\r\n\r\n"}) {
+    EXPECT_THAT(answer_to(server->address(), request), Not(StartsWith("HTTP/1.1 2")))
+        << request.substr(0, 40);
+  }
+  EXPECT_THAT(get(server->address(), "/healthz"), StartsWith("HTTP/1.1 200"));
 }
 
 TEST(MetricsServer, WhoSendsNothingIsDroppedAndTheNextIsServed) {
@@ -102,7 +130,7 @@ TEST(MetricsServer, WhoNeverFinishesDoesNotKeepTheAgent) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
   });
-  server.reset();  // or the test never ends
+  server.reset();  // at once, whatever is half-read
   over = true;
   dripping.join();
 }

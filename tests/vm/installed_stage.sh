@@ -40,7 +40,7 @@ make_upgrade() {
 
 stage_1() {
     local fed pid
-    apt-get -qq -o Dpkg::Use-Pty=0 install --no-download -y /isoscope.deb || fail "apt cannot install it"
+    apt-get -qq -o Dpkg::Use-Pty=0 install -y /isoscope.deb || fail "apt cannot install it"
     expect "the service after the installation" active "$(state)"
     expect "whether it is enabled" enabled "$(systemctl is-enabled isoscope)"
     pid=$(property MainPID)

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sink/metrics_server.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -9,11 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <chrono>
+#include <cstdarg>
 #include <cstring>
-#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -21,7 +22,6 @@
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "config/values.h"
-#include "sink/bounded_server.h"
 
 namespace isoscope::sink {
 
@@ -29,17 +29,23 @@ namespace {
 
 using base::Error;
 using base::Result;
+using base::UniqueFd;
 
-constexpr std::chrono::seconds longest_end = BoundedServer::longest_exchange + std::chrono::seconds{1};
 constexpr const char* text_format = "text/plain; version=0.0.4; charset=utf-8";
-constexpr int any_number = 80;  // the library wants a port, for a unix socket too
+constexpr int waiting_connections = 16;
+constexpr unsigned most_connections = 8;
+constexpr unsigned longest_silence_s = 3;
+// A request's head and an answer's have to fit; bodies of requests are not read.
+constexpr std::size_t most_connection_bytes = std::size_t{8} << 10;
 
-// Requests are answered where they were accepted.
-class InPlace final : public httplib::TaskQueue {
- public:
-  void enqueue(std::function<void()> task) override { task(); }
-  void shutdown() override {}
+struct Answer {
+  unsigned status = MHD_HTTP_OK;
+  const char* content_type = "text/plain";
+  std::string body;
 };
+
+// What the library says is of clients that went away, or sent what is no request.
+void ignore_message(void* /*nothing*/, const char* /*format*/, std::va_list /*values*/) {}
 
 Error cannot_listen(const std::string& address, const std::string& why) {
   return {base::ErrorKind::failure, fmt::format("cannot listen on {}: {}", base::printable(address), why)};
@@ -60,7 +66,7 @@ int clear_socket(const std::string& path) {
   }
   name.sun_family = AF_UNIX;
   std::memcpy(name.sun_path, path.data(), path.size());
-  const base::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const void* const any = &name;
   if (!probe) {
     return errno;
@@ -72,133 +78,166 @@ int clear_socket(const std::string& path) {
   return ::unlink(path.c_str()) == 0 ? 0 : errno;
 }
 
+// A socket that listens there; else errno.
+struct Listener {
+  UniqueFd fd;
+  int error = 0;
+};
+
+Listener failed() {
+  return {UniqueFd{}, errno};
+}
+
+Listener listen_on_path(const std::string& path) {
+  if (const int error = clear_socket(path); error != 0) {
+    return {UniqueFd{}, error};
+  }
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::memcpy(name.sun_path, path.data(), path.size());
+  const void* const any = &name;
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const mode_t before = ::umask(0117);
+  const bool is_bound = fd && ::bind(fd.get(), static_cast<const sockaddr*>(any), sizeof(name)) == 0;
+  const int error = errno;
+  ::umask(before);
+  if (!is_bound) {
+    return {UniqueFd{}, error};
+  }
+  return ::listen(fd.get(), waiting_connections) == 0 ? Listener{std::move(fd)} : failed();
+}
+
+// Of this host alone: 127.0.0.1 or ::1.
+Listener listen_on_port(const config::Listen& where) {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(where.port);
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(where.port);
+  const bool is_v4 = ::inet_pton(AF_INET, where.host.c_str(), &v4.sin_addr) == 1;
+  if (!is_v4 && ::inet_pton(AF_INET6, where.host.c_str(), &v6.sin6_addr) != 1) {
+    return {UniqueFd{}, EADDRNOTAVAIL};
+  }
+  const void* const name = is_v4 ? static_cast<const void*>(&v4) : &v6;
+  const socklen_t size = is_v4 ? sizeof(v4) : sizeof(v6);
+  UniqueFd fd(::socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // So that a start soon after an end finds the port free. SO_REUSEPORT would let two agents share it.
+  const int yes = 1;
+  if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
+      ::bind(fd.get(), static_cast<const sockaddr*>(name), size) != 0 ||
+      ::listen(fd.get(), waiting_connections) != 0) {
+    return failed();
+  }
+  return {std::move(fd)};
+}
+
+// The port is at the same place in both kinds of names.
+std::uint16_t port_of(const UniqueFd& fd) {
+  sockaddr_in6 name{};
+  socklen_t size = sizeof(name);
+  void* const any = &name;
+  return ::getsockname(fd.get(), static_cast<sockaddr*>(any), &size) == 0 ? ntohs(name.sin6_port) : 0;
+}
+
 }  // namespace
 
 struct MetricsServer::State {
-  BoundedServer server;
+  MHD_Daemon* daemon = nullptr;  // has the listening socket, and its thread
   std::string address;
   std::string socket_path;  // empty: TCP
   std::mutex mutex;
   std::string exposition;  // under the mutex
-  std::atomic<bool> ended = false;
-  std::thread thread;
 
-  void answer(httplib::Response& response) {
+  Answer find(std::string_view path) {
+    if (path == "/healthz") {
+      return {MHD_HTTP_OK, "text/plain", "ok\n"};
+    }
+    if (path != "/metrics" && path != "/readyz") {
+      return {MHD_HTTP_NOT_FOUND, "text/plain", "there are /metrics, /healthz and /readyz\n"};
+    }
     const std::lock_guard lock(mutex);
     if (exposition.empty()) {
-      response.status = 503;
-      response.set_content("no window has ended yet\n", "text/plain");
-    } else {
-      response.set_content(exposition, text_format);
+      return {MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain", "no window has ended yet\n"};
     }
+    return path == "/metrics" ? Answer{MHD_HTTP_OK, text_format, exposition}
+                              : Answer{MHD_HTTP_OK, "text/plain", "ok\n"};
   }
 
-  bool is_ready() {
-    const std::lock_guard lock(mutex);
-    return !exposition.empty();
+  // Called when the head of a request has been read; what is sent after it is not.
+  static MHD_Result answer(void* state, MHD_Connection* connection, const char* path, const char* method,
+                           const char* /*version*/, const char* /*body*/, std::size_t* /*body_size*/,
+                           void** /*request*/) {
+    const std::string_view asked(method);
+    const bool is_read = asked == MHD_HTTP_METHOD_GET || asked == MHD_HTTP_METHOD_HEAD;
+    Answer found = is_read ? static_cast<State*>(state)->find(path)
+                           : Answer{MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", "only GET and HEAD\n"};
+    MHD_Response* const response =
+        MHD_create_response_from_buffer(found.body.size(), found.body.data(), MHD_RESPMEM_MUST_COPY);
+    if (response == nullptr) {
+      return MHD_NO;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, found.content_type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (!is_read) {
+      MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    }
+    const MHD_Result queued = MHD_queue_response(connection, found.status, response);
+    MHD_destroy_response(response);
+    return queued;
   }
 
-  void set_up() {
-    server.new_task_queue = [] { return new InPlace; };
-    server.set_payload_max_length(BoundedServer::most_request_bytes);
-    // The library's own choice, SO_REUSEPORT, would let two agents share a port.
-    server.set_socket_options([](int fd) {
-      const int yes = 1;
-      ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    });
-    server.Get("/metrics", [this](const httplib::Request&, httplib::Response& out) { answer(out); });
-    server.Get("/healthz", [](const httplib::Request&, httplib::Response& out) {
-      out.set_content("ok\n", "text/plain");
-    });
-    server.Get("/readyz", [this](const httplib::Request&, httplib::Response& out) {
-      const bool ready = is_ready();
-      out.status = ready ? 200 : 503;
-      out.set_content(ready ? "ok\n" : "no window has ended yet\n", "text/plain");
-    });
-  }
-
-  int bind(const config::Listen& where) {
-    if (where.path.empty()) {
-      int port = where.port;
-      errno = 0;
-      if (port == 0) {
-        port = server.bind_to_any_port(where.host);
-      } else if (!server.bind_to_port(where.host, port)) {
-        port = -1;
-      }
-      if (port <= 0) {
-        return errno == 0 ? EADDRNOTAVAIL : errno;
-      }
-      address = fmt::format(
-          "{}:{}", where.host.find(':') == std::string::npos ? where.host : fmt::format("[{}]", where.host),
-          port);
-      return 0;
-    }
-    if (const int error = clear_socket(where.path); error != 0) {
-      return error;
-    }
-    server.set_address_family(AF_UNIX);
-    const mode_t before = ::umask(0117);
-    errno = 0;
-    const bool done = server.bind_to_port(where.path, any_number);
-    const int error = errno;
-    ::umask(before);
-    if (!done) {
-      return error == 0 ? EADDRNOTAVAIL : error;
-    }
-    socket_path = where.path;
-    return 0;
-  }
-
-  // Signals are for the thread that has the signalfd: delivered here, they would end the process.
-  static void start(const std::shared_ptr<State>& state) {
+  // Its thread inherits the signal mask and the capabilities of the one that starts it, and needs neither:
+  // signals are for the thread that has the signalfd, and delivered here would end the process; who talks to
+  // the network needs no capability.
+  bool start(int listener) {
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    state->thread = std::thread([state] {
-      // Who talks to the network needs none. Where they cannot be dropped, the main thread's attempt will say
-      // so.
+    std::thread([this, listener] {
+      // Where they cannot be dropped, the main thread's attempt will say so.
       static_cast<void>(base::keep_capabilities({}));
-      state->server.listen_after_bind();
-      state->ended = true;
-    });
+      daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG, 0,
+                                nullptr, nullptr, &answer, this, MHD_OPTION_LISTEN_SOCKET, listener,
+                                MHD_OPTION_CONNECTION_LIMIT, most_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+                                longest_silence_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, most_connection_bytes,
+                                MHD_OPTION_EXTERNAL_LOGGER, &ignore_message, nullptr, MHD_OPTION_END);
+    }).join();
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    while (!state->server.is_running() && !state->ended) {  // stop() before that would be forgotten
-      std::this_thread::yield();
-    }
+    return daemon != nullptr;
   }
 };
 
-MetricsServer::MetricsServer(std::shared_ptr<State> state) : state_(std::move(state)) {}
+MetricsServer::MetricsServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::create(const std::string& address) {
   const Result<config::Listen> where = config::parse_listen(address);
   if (!where) {
     return cannot_listen(address, where.error().message);
   }
-  auto state = std::make_shared<State>();
-  state->address = address;
-  state->set_up();
-  if (const int error = state->bind(*where); error != 0) {
-    return cannot_listen(address, base::errno_text(error));
+  Listener listener = where->path.empty() ? listen_on_port(*where) : listen_on_path(where->path);
+  if (!listener.fd) {
+    return cannot_listen(address, base::errno_text(listener.error));
   }
-  State::start(state);
+  auto state = std::make_unique<State>();
+  state->socket_path = where->path;
+  state->address = address;
+  if (where->path.empty()) {
+    const bool is_v6 = where->host.find(':') != std::string::npos;
+    state->address =
+        fmt::format("{}:{}", is_v6 ? fmt::format("[{}]", where->host) : where->host, port_of(listener.fd));
+  }
+  if (!state->start(listener.fd.get())) {
+    return cannot_listen(address, base::errno_text(errno));
+  }
+  listener.fd.release();
   return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(state)));
 }
 
+// Connections are closed, whatever stands half-read or half-written.
 MetricsServer::~MetricsServer() {
-  state_->server.stop();
-  // A request that is being answered may take as long as one may take.
-  constexpr std::chrono::milliseconds step{10};
-  for (std::chrono::milliseconds waited{0}; !state_->ended && waited < longest_end; waited += step) {
-    std::this_thread::sleep_for(step);
-  }
-  if (state_->ended) {
-    state_->thread.join();
-  } else {
-    state_->thread.detach();  // what it uses is its own, too
-  }
+  MHD_stop_daemon(state_->daemon);
   if (!state_->socket_path.empty()) {
     ::unlink(state_->socket_path.c_str());
   }

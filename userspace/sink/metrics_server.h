@@ -15,9 +15,9 @@ namespace isoscope::sink {
 //   /healthz   200
 //   /readyz    200 once there is an exposition, else 503
 //
-// From a thread of its own, one request after the other: a scraper that reads slowly must not keep the agent
-// from its rings. Connections are closed after each answer, and who takes longer than bounded_server.h
-// allows, or asks for more, is dropped.
+// From a thread of its own (libmicrohttpd's): a scraper that reads slowly must not keep the agent from its
+// rings. Eight connections at a time, 8 KiB for each; who is silent for 3 s is dropped, and every answer is a
+// connection's last.
 class MetricsServer {
  public:
   // `address` as config::parse_listen() takes it; port 0 is one that is free. Error: failure, with address
@@ -26,7 +26,7 @@ class MetricsServer {
 
   MetricsServer(const MetricsServer&) = delete;
   MetricsServer& operator=(const MetricsServer&) = delete;
-  // Ends the thread, in some seconds at most, and takes the unix socket away.
+  // Ends the thread, requests that are being answered too, and takes the unix socket away.
   ~MetricsServer();
 
   void publish(std::string_view exposition);
@@ -35,8 +35,8 @@ class MetricsServer {
 
  private:
   struct State;
-  explicit MetricsServer(std::shared_ptr<State> state);
-  std::shared_ptr<State> state_;  // with its thread
+  explicit MetricsServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;  // with its thread
 };
 
 }  // namespace isoscope::sink

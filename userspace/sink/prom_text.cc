@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sink/prom_text.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
-#include <sstream>
 #include <utility>
-#include <vector>
+
+#include "sink/prom_exposition.h"
 
 namespace isoscope::sink {
 
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
+using Labels = Exposition::Labels;
+using Type = Exposition::Type;
 
 double seconds(std::uint64_t ns) {
   return static_cast<double>(ns) / 1e9;
@@ -25,47 +20,8 @@ double number(std::uint64_t count) {
   return static_cast<double>(count);  // exact up to 2^53
 }
 
-// Families in the order in which they are written. One without a series is left out.
-class Exposition {
- public:
-  void begin(MetricType type, const char* name, const char* help) {
-    drop_empty();
-    families_.push_back({name, help, type, {}});
-  }
-  void add(Labels labels, double value) {
-    ClientMetric metric;
-    metric.label = std::move(labels);
-    metric.counter.value = metric.gauge.value = value;
-    families_.back().metric.push_back(std::move(metric));
-  }
-  void add(Labels labels, const aggregate::ClassicHistogram& histogram) {
-    ClientMetric metric;
-    metric.label = std::move(labels);
-    metric.histogram.sample_count = histogram.count;
-    metric.histogram.sample_sum = seconds(histogram.sum_ns);
-    std::uint64_t below = 0;
-    for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
-      below += histogram.buckets[i];
-      metric.histogram.bucket.push_back({below, aggregate::classic_bound_seconds(i)});
-    }
-    families_.back().metric.push_back(std::move(metric));
-  }
-  std::string text() {
-    drop_empty();
-    return prometheus::TextSerializer().Serialize(families_);
-  }
-
- private:
-  void drop_empty() {
-    if (!families_.empty() && families_.back().metric.empty()) {
-      families_.pop_back();
-    }
-  }
-  std::vector<MetricFamily> families_;
-};
-
 Labels with(Labels labels, const char* name, std::string value) {
-  labels.push_back({name, std::move(value)});
+  labels.emplace_back(name, std::move(value));
   return labels;
 }
 
@@ -86,7 +42,7 @@ void for_each_owner(const PromSeries& series, Take take) {
 }
 
 void add_exits(const PromSeries& series, Exposition& out) {
-  out.begin(MetricType::Counter, "isoscope_vm_exits_total", "VM exits by the kernel's name of their reason.");
+  out.begin(Type::counter, "isoscope_vm_exits_total", "VM exits by the kernel's name of their reason.");
   for_each_owner(series, [&](const PromSeries::Owner& owner) {
     if (owner.exits) {
       for (const auto& [reason, count] : owner.exits->by_reason) {
@@ -94,7 +50,7 @@ void add_exits(const PromSeries& series, Exposition& out) {
       }
     }
   });
-  out.begin(MetricType::Counter, "isoscope_vm_exit_seconds_total",
+  out.begin(Type::counter, "isoscope_vm_exit_seconds_total",
             "Time between VM exits and the next entries, by where it went; halted is the guest's own sleep.");
   for_each_owner(series, [&](const PromSeries::Owner& owner) {
     if (owner.exits) {
@@ -108,8 +64,7 @@ void add_exits(const PromSeries& series, Exposition& out) {
       }
     }
   });
-  out.begin(MetricType::Histogram, "isoscope_vm_exit_duration_seconds",
-            "Durations of VM exits that are no halts.");
+  out.begin(Type::histogram, "isoscope_vm_exit_duration_seconds", "Durations of VM exits that are no halts.");
   for_each_owner(series, [&](const PromSeries::Owner& owner) {
     if (owner.exits) {
       out.add(vm_labels(owner), owner.exits->durations);
@@ -125,22 +80,21 @@ void add_sched(const PromSeries& series, Exposition& out) {
       }
     });
   };
-  out.begin(MetricType::Counter, "isoscope_context_switches_total",
-            "Switches away from threads of the unit.");
+  out.begin(Type::counter, "isoscope_context_switches_total", "Switches away from threads of the unit.");
   for_each([&](const Labels& labels, const PromSeries::Sched& sched) {
     out.add(with(labels, "type", "involuntary"), number(sched.involuntary));
     out.add(with(labels, "type", "voluntary"), number(sched.voluntary));
   });
-  out.begin(MetricType::Counter, "isoscope_on_cpu_seconds_total", "Time for which threads of the unit ran.");
+  out.begin(Type::counter, "isoscope_on_cpu_seconds_total", "Time for which threads of the unit ran.");
   for_each([&](const Labels& labels, const PromSeries::Sched& sched) {
     out.add(labels, seconds(sched.on_cpu_ns));
   });
-  out.begin(MetricType::Counter, "isoscope_preempted_seconds_total",
+  out.begin(Type::counter, "isoscope_preempted_seconds_total",
             "Time for which threads of the unit waited after another task had taken their CPU.");
   for_each([&](const Labels& labels, const PromSeries::Sched& sched) {
     out.add(labels, seconds(sched.preempted_ns));
   });
-  out.begin(MetricType::Histogram, "isoscope_run_queue_wait_seconds",
+  out.begin(Type::histogram, "isoscope_run_queue_wait_seconds",
             "Waits of the unit's threads for a CPU, from being able to run until they ran.");
   for_each([&](const Labels& labels, const PromSeries::Sched& sched) { out.add(labels, sched.waits); });
 }
@@ -152,11 +106,11 @@ void add_security(const PromSeries& series, Exposition& out) {
       out.add({{"policy", policy}, {"rule", rule}, {"severity", severity}}, number(count));
     }
   };
-  out.begin(MetricType::Counter, "isoscope_violations_total", "Violations, those that were folded too.");
+  out.begin(Type::counter, "isoscope_violations_total", "Violations, those that were folded too.");
   add_rules(series.violations());
-  out.begin(MetricType::Counter, "isoscope_audits_total", "What rules audit, what was folded too.");
+  out.begin(Type::counter, "isoscope_audits_total", "What rules audit, what was folded too.");
   add_rules(series.audits());
-  out.begin(MetricType::Counter, "isoscope_crossings_total",
+  out.begin(Type::counter, "isoscope_crossings_total",
             "Crossings of namespaces and cgroups; with --events crossings alone.");
   for (const auto& [key, count] : series.crossings()) {
     out.add({{"direction", std::get<0>(key)}, {"mechanism", std::get<1>(key)}}, number(count));
@@ -164,32 +118,32 @@ void add_security(const PromSeries& series, Exposition& out) {
 }
 
 void add_ledger(const aggregate::Ledger& ledger, Exposition& out) {
-  out.begin(MetricType::Counter, "isoscope_events_total", "Records through the rings that were handled.");
+  out.begin(Type::counter, "isoscope_events_total", "Records through the rings that were handled.");
   for (const aggregate::ClassLedger& row : ledger.classes) {
     out.add({{"class", row.name}}, number(row.handled));
   }
-  out.begin(MetricType::Counter, "isoscope_events_lost_total",
+  out.begin(Type::counter, "isoscope_events_lost_total",
             "Records that found no room in their ring, or could not be read.");
   for (const aggregate::ClassLedger& row : ledger.classes) {
     out.add({{"class", row.name}, {"cause", "ring_full"}}, number(row.dropped));
   }
   out.add({{"class", "unknown"}, {"cause", "undecodable"}}, number(ledger.undecodable));
-  out.begin(MetricType::Counter, "isoscope_failures_total",
+  out.begin(Type::counter, "isoscope_failures_total",
             "What could not be followed, told apart or read, by cause; as in the ledger.");
   for (const aggregate::CauseLedger& row : ledger.causes) {
     out.add({{"cause", row.name}}, number(row.count));
   }
-  out.begin(MetricType::Counter, "isoscope_unmatched_exits_total", "VM exits that never saw an entry.");
+  out.begin(Type::counter, "isoscope_unmatched_exits_total", "VM exits that never saw an entry.");
   out.add({}, number(ledger.unmatched_exits));
-  out.begin(MetricType::Counter, "isoscope_unmatched_entries_total", "VM entries without an exit before.");
+  out.begin(Type::counter, "isoscope_unmatched_entries_total", "VM entries without an exit before.");
   out.add({}, number(ledger.unmatched_entries));
-  out.begin(MetricType::Counter, "isoscope_write_errors_total", "Lines that outputs could not write.");
+  out.begin(Type::counter, "isoscope_write_errors_total", "Lines that outputs could not write.");
   out.add({}, number(ledger.write_errors));
-  out.begin(MetricType::Gauge, "isoscope_map_entries", "Entries in use of a table in the kernel.");
+  out.begin(Type::gauge, "isoscope_map_entries", "Entries in use of a table in the kernel.");
   for (const aggregate::MapLedger& row : ledger.maps) {
     out.add({{"map", row.name}}, number(row.entries));
   }
-  out.begin(MetricType::Gauge, "isoscope_map_capacity", "Entries that a table in the kernel has room for.");
+  out.begin(Type::gauge, "isoscope_map_capacity", "Entries that a table in the kernel has room for.");
   for (const aggregate::MapLedger& row : ledger.maps) {
     out.add({{"map", row.name}}, number(row.capacity));
   }
@@ -197,16 +151,16 @@ void add_ledger(const aggregate::Ledger& ledger, Exposition& out) {
 
 void add_program(const PromSeries& series, const aggregate::Ledger& ledger, const PromProgram& program,
                  Exposition& out) {
-  out.begin(MetricType::Counter, "isoscope_series_overflow_total",
+  out.begin(Type::counter, "isoscope_series_overflow_total",
             "Additions to the series named other, since there are as many as --series allows.");
   out.add({}, number(series.overflow()));
-  out.begin(MetricType::Gauge, "isoscope_build_info", "The version that runs; always 1.");
+  out.begin(Type::gauge, "isoscope_build_info", "The version that runs; always 1.");
   out.add({{"version", program.version}}, 1);
-  out.begin(MetricType::Counter, "process_cpu_seconds_total", "Time on CPU of isoscope, user and system.");
+  out.begin(Type::counter, "process_cpu_seconds_total", "Time on CPU of isoscope, user and system.");
   out.add({}, seconds(ledger.agent_cpu_ns));
-  out.begin(MetricType::Gauge, "process_resident_memory_bytes", "Resident memory of isoscope.");
+  out.begin(Type::gauge, "process_resident_memory_bytes", "Resident memory of isoscope.");
   out.add({}, number(ledger.agent_resident_bytes));
-  out.begin(MetricType::Gauge, "process_start_time_seconds", "Start of isoscope, since the Unix epoch.");
+  out.begin(Type::gauge, "process_start_time_seconds", "Start of isoscope, since the Unix epoch.");
   out.add({}, seconds(program.started_wall_ns));
 }
 
@@ -219,7 +173,7 @@ std::string prom_text(const PromSeries& series, const aggregate::Ledger& ledger,
   add_security(series, out);
   add_ledger(ledger, out);
   add_program(series, ledger, program, out);
-  return out.text();
+  return out.take();
 }
 
 }  // namespace isoscope::sink
