@@ -13,7 +13,7 @@ ONLY_IN = [
     (["config"], re.compile(r"<(boost/|yaml-cpp/)")),
     (["base"], re.compile(r"<(spdlog/|cap-ng\.h)")),
     (["identity", "sink"], re.compile(r"<rapidjson/")),
-    (["sink"], re.compile(r"<zstd\.h")),
+    (["sink"], re.compile(r"<(zstd|microhttpd)\.h")),
     (["agent"], re.compile(r"<systemd/")),
 ]
 INCLUDE = re.compile(r"^\s*#\s*include\s+([<\"][^>\"]+[>\"])")

@@ -65,7 +65,9 @@ if [ $all = yes ]; then
         resources matrix silent_system memory)
     scenarios_one_cpu=(linux_guest)
     scenarios_counted=(means many_cgroups waits)
+    # shellcheck disable=SC2034 # by name, in on_kernel
     scenarios_on_6_1=(prometheus)
+    # shellcheck disable=SC2034
     scenarios_on_6_12=(installed)
     scenarios_last=(cgroup_v1 bad_machines)
 fi
