@@ -68,6 +68,7 @@ else
     scenarios_6_1+=("${less_bound_6_1[@]}")
     scenarios_6_12+=("${less_bound_6_12[@]}")
 fi
+scenarios_6_12+=(in_pod) # of the manifests, and not of a kernel
 readonly scenarios_last=(cgroup_v1 bad_machines) # take cgroup v2 away, and lock the machine down, until it is off
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
 passed=0 failed=0 skipped=0

@@ -2,7 +2,6 @@
 #include "sink/otlp_metrics.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -107,7 +106,7 @@ class Metric {
     object.id("zeroCount", 0);
     {
       JsonObject positive(json_, "positive");
-      constexpr std::ptrdiff_t lowest = ISOSCOPE_HIST_OFFSET;
+      constexpr int lowest = ISOSCOPE_HIST_OFFSET;
       positive.signed_number("offset", lowest + (first - stats.buckets.begin()));
       positive.key("bucketCounts");
       json_.writer.StartArray();
