@@ -9,7 +9,7 @@ readonly build=(g++ cmake ninja-build pkg-config git ca-certificates clang-19 ll
     libmicrohttpd-dev libzstd-dev libsystemd-dev libcap-ng-dev scdoc)
 
 readonly tests=(libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy shellcheck jq python3 libc6-dev
-    # What operators get: schemas, manifests.
+    # What operators get: schemas, manifests, OTLP, and rsyslog, which a test runs for itself. Where systemd runs, its service is started.
     python3-jsonschema python3-yaml python3-protobuf protobuf-compiler rsyslog
     clang-14 libclang-rt-14-dev
     # For promtool, which reads what we expose as a scraper does. Where systemd runs, its server is started; no test needs it.

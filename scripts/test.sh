@@ -68,7 +68,7 @@ if [ $all = yes ]; then
     # shellcheck disable=SC2034 # by name, in on_kernel
     scenarios_on_6_1=(prometheus)
     # shellcheck disable=SC2034
-    scenarios_on_6_12=(installed)
+    scenarios_on_6_12=(installed in_pod)
     scenarios_last=(cgroup_v1 bad_machines)
 fi
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)

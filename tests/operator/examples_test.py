@@ -33,7 +33,7 @@ def record_types():
 class Examples(unittest.TestCase):
     def test_every_configuration_is_by_the_schema(self):
         schema = Draft202012Validator(json.loads((ROOT / "packaging/schemas/config.schema.json").read_text()))
-        paths = list((EXAMPLES / "config").glob("*.yaml"))
+        paths = [*(EXAMPLES / "config").glob("*.yaml"), *(ROOT / "packaging/config").glob("*.yaml")]
         self.assertGreaterEqual(len(paths), 3)
         for path in paths:
             for document in documents(path):

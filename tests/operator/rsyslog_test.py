@@ -30,6 +30,7 @@ class Receiver:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
         self.lines = []
+        self.readers = []
         self.changed = threading.Condition()
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -39,7 +40,8 @@ class Receiver:
                 connection, _ = self.server.accept()
             except OSError:
                 return
-            threading.Thread(target=self.receive, args=(connection,), daemon=True).start()
+            self.readers.append(threading.Thread(target=self.receive, args=(connection,), daemon=True))
+            self.readers[-1].start()
 
     def receive(self, connection):
         with connection, connection.makefile("rb") as stream:
@@ -47,6 +49,11 @@ class Receiver:
                 with self.changed:
                     self.lines.append(line)
                     self.changed.notify_all()
+
+    def drain(self):
+        """For when the other side has ended."""
+        for reader in list(self.readers):
+            reader.join(LONGEST_WAIT)
 
     def wait_for(self, count):
         with self.changed:
@@ -123,6 +130,11 @@ class Rsyslog(unittest.TestCase):
         log = (self.folder / "log").read_text()
         self.assertEqual((missing[:10], doubled[:10], len(numbers)), ([], [], self.written), log)
 
+    def expect_nothing_more(self):
+        self.stop()
+        self.receiver.drain()
+        self.expect_each_once()
+
     def test_across_rotations(self):
         self.write(10)
         self.start()
@@ -132,6 +144,7 @@ class Rsyslog(unittest.TestCase):
             self.assertGreaterEqual(self.rotations(), burst, "files are smaller than expected")
             self.expect_each_once()
         self.assertGreaterEqual(self.rotations(), 5)
+        self.expect_nothing_more()
 
     # It wakes up when the file that it was reading is compressed and gone, and has a file before it that it has not seen.
     def test_while_rsyslog_does_not_run(self):
@@ -144,6 +157,7 @@ class Rsyslog(unittest.TestCase):
             self.daemon.send_signal(signal.SIGCONT)
             self.expect_each_once()
         self.assertGreaterEqual(self.rotations(), 2)
+        self.expect_nothing_more()
 
     def test_across_a_stop_of_rsyslog(self):
         self.write(10)
@@ -155,6 +169,7 @@ class Rsyslog(unittest.TestCase):
         self.expect_each_once()
         self.write(LINES_OF_A_FILE)
         self.expect_each_once()
+        self.expect_nothing_more()
 
     def test_long_records_are_whole(self):
         self.start()

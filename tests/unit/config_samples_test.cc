@@ -64,8 +64,13 @@ TEST(ConfigSamples, TheGoodAreAccepted) {
 TEST(ConfigSamples, TheShippedAreAccepted) {
   const std::filesystem::path packaging = std::filesystem::path(ISOSCOPE_TEST_DATA) / "../../packaging";
   std::vector<std::filesystem::path> files = {packaging / "kubernetes/base/config.yaml"};
-  for (const auto& entry : std::filesystem::directory_iterator(packaging / "examples/config")) {
-    files.push_back(entry.path());
+  for (const char* folder : {"config", "examples/config"}) {
+    std::error_code missing;
+    for (const auto& entry : std::filesystem::directory_iterator(packaging / folder, missing)) {
+      if (entry.path().extension() == ".yaml") {
+        files.push_back(entry.path());
+      }
+    }
   }
   EXPECT_GE(files.size(), 4U);
   for (const auto& path : files) {

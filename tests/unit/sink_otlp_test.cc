@@ -131,6 +131,14 @@ TEST(Otlp, SumsAreOfTheWindowAlone) {
   EXPECT_EQ(attributes_of(by[1]).at("by.kind"), "nobody");
 }
 
+TEST(Otlp, WhatCannotBeToldHasNoPoint) {
+  const auto lines = lines_of(text_of(Format::otlp, {samples::window()}));
+  const Value& breaches = metric_of(lines.at(0), "isoscope.invariant.breaches")["sum"]["dataPoints"];
+  ASSERT_EQ(breaches.Size(), 8U) << "I6 is not watched";
+  EXPECT_EQ(attributes_of(breaches[7]).at("invariant"), "I9");
+  EXPECT_STREQ(breaches[7]["asInt"].GetString(), "1");
+}
+
 TEST(Otlp, BucketsMakeTheCount) {
   const auto lines = lines_of(text_of(Format::otlp, {samples::window()}));
   int points = 0;

@@ -2,7 +2,6 @@
 #include "sink/otlp_metrics.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -107,7 +106,7 @@ class Metric {
     object.id("zeroCount", 0);
     {
       JsonObject positive(json_, "positive");
-      constexpr std::ptrdiff_t lowest = ISOSCOPE_HIST_OFFSET;
+      constexpr int lowest = ISOSCOPE_HIST_OFFSET;
       positive.signed_number("offset", lowest + (first - stats.buckets.begin()));
       positive.key("bucketCounts");
       json_.writer.StartArray();
@@ -288,6 +287,20 @@ void write_resources(const Writer& write, const std::vector<ResourcesRow>& rows)
   });
 }
 
+// What this kernel cannot tell has no point: 0 checks would look like 0 breaches.
+void write_invariants(const Writer& write, const std::vector<aggregate::InvariantRow>& rows) {
+  const auto counts = [&](const char* name, const char* unit,
+                          std::uint64_t aggregate::InvariantRow::*member) {
+    write(Kind::sum, name, unit, rows, [member](Metric& metric, const aggregate::InvariantRow& row) {
+      if (row.watched) {
+        metric.count({{"invariant", event::to_string(row.invariant)}}, row.*member);
+      }
+    });
+  };
+  counts("isoscope.invariant.checks", "{check}", &aggregate::InvariantRow::checks);
+  counts("isoscope.invariant.breaches", "{breach}", &aggregate::InvariantRow::breaches);
+}
+
 void write_ledger(const Writer& write, const aggregate::Ledger& ledger) {
   using aggregate::CauseLedger;
   using aggregate::ClassLedger;
@@ -318,6 +331,7 @@ void write_otlp_metrics(Json& json, const OtlpSpan& span, const aggregate::Snaps
   write_exits(write, window.vm_exits);
   write_sched(write, window.sched);
   write_resources(write, window.resources);
+  write_invariants(write, window.invariants.rows);
   write_ledger(write, window.ledger);
 }
 
