@@ -171,6 +171,13 @@ enum isoscope_mechanism {
 	ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP = 6, /* born in another cgroup than its parent's */
 };
 
+/* What the program that saw it has done about a crossing or a breach; see struct isoscope_enforcement. */
+enum isoscope_answer {
+	ISOSCOPE_ANSWER_NONE = 0,
+	ISOSCOPE_ANSWER_KILLED = 1,  /* SIGKILL is on its way to the process */
+	ISOSCOPE_ANSWER_REFUSED = 2, /* the kernel did not take it */
+};
+
 /* Which hook saw a change of namespaces first. */
 enum isoscope_seen_at {
 	ISOSCOPE_SEEN_AT_COMMIT = 1, /* perf_event_namespaces or commit_creds: the system call succeeded */
@@ -199,7 +206,8 @@ struct isoscope_namespaces {
 	__u8 mechanism;
 	__u8 seen_at;
 	__u8 initial; /* the nsproxy is the kernel's first, which no system call ever gives to a task */
-	__u8 pad[5];
+	__u8 answer;  /* enum isoscope_answer */
+	__u8 pad[4];
 	char comm[ISOSCOPE_COMM_BYTES];
 	struct isoscope_exe exe;
 };
@@ -218,6 +226,10 @@ enum isoscope_access_kind {
 	ISOSCOPE_ACCESS_BPF = 9,	     /* detail: the command of bpf(2) */
 	ISOSCOPE_ACCESS_FOREIGN_CWD = 10,    /* at exec; detail: mount namespace of the folder */
 	ISOSCOPE_ACCESS_FOREIGN_ROOT = 11,   /* at exec; the same of the root */
+	/* Refused by the kernel itself; detail: CLONE_NEW* of the namespaces. */
+	ISOSCOPE_ACCESS_SETNS = 12,
+	ISOSCOPE_ACCESS_UNSHARE = 13,
+	ISOSCOPE_ACCESS_CLONE = 14,
 };
 
 #define ISOSCOPE_PATH_BYTES 128
@@ -237,12 +249,13 @@ struct isoscope_access {
 	__u32 uid;
 	__u32 kind; /* enum isoscope_access_kind */
 	__u32 detail;
-	__s32 result;	  /* 0, or the negative errno with which a security module refused it */
-	__u32 path_bytes; /* with the zero */
+	__s32 result;	   /* 0, or the negative errno with which it was refused */
+	__u32 target_inum; /* inum of the one that setns was to enter; 0: not known, as behind a pidfd */
+	__u32 path_bytes;  /* with the zero */
 	char comm[ISOSCOPE_COMM_BYTES];
 	char path[ISOSCOPE_PATH_BYTES]; /* cut; empty: none */
 };
-ISOSCOPE_ASSERT_OFFSET(isoscope_access, path, 132);
+ISOSCOPE_ASSERT_OFFSET(isoscope_access, path, 136);
 
 /*
  * What no system call can do to a task. I6 (namespaces change within a system call only), I7 (the cgroup
@@ -277,7 +290,8 @@ struct isoscope_breach {
 	__u8 invariant;	     /* enum isoscope_invariant */
 	__u8 capability_set; /* enum isoscope_capability_set */
 	__u8 seen_at;
-	__u8 pad[5];
+	__u8 answer; /* enum isoscope_answer */
+	__u8 pad[4];
 	char comm[ISOSCOPE_COMM_BYTES];
 	struct isoscope_exe exe;
 };

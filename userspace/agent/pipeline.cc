@@ -54,8 +54,10 @@ std::uint32_t data_ring_bytes(const config::Config& config) {
   return config.streams.exits || config.streams.switches ? streaming : at_rest;
 }
 
-probe::Options probe_options(const config::Config& config, const event::NamespaceSet& host) {
+probe::Options probe_options(const config::Config& config, const event::NamespaceSet& host,
+                             const policy::PolicySet& policies) {
   probe::Options options;
+  options.attempts = config.streams.attempts || policy::asks_for_attempts(policies);
   options.stream_exits = config.streams.exits;
   options.stream_switches = config.streams.switches;
   options.slow_exit_ns = static_cast<std::uint64_t>(config.slow_exit.count());
@@ -80,7 +82,7 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
     return files.error();
   }
   HostView host(features.cgroups);
-  auto probe = probe::Probe::create(features, probe_options(config, host.namespaces()));
+  auto probe = probe::Probe::create(features, probe_options(config, host.namespaces(), guard->policies()));
   if (!probe) {
     return probe.error();
   }
@@ -127,7 +129,9 @@ Result<Ok> Pipeline::take_stock() {
   if (!processes) {
     return processes.error();
   }
+  enforcement_.emplace(probe_, *registry_, *filter_, guard_.policies());
   report_units(registry_->adopt(*processes, base::boottime_ns()), base::monotonic_ns());
+  enforcement_->renew();
   resources_.start(*registry_, *filter_);
   return Ok{};
 }
@@ -263,6 +267,7 @@ void Pipeline::report_units(std::vector<identity::Unit> units, std::uint64_t ts_
 
 void Pipeline::write_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns) {
   for (const identity::Unit& unit : units) {
+    enforcement_->take(unit);
     const bool is_vm = unit.ref.kind == identity::UnitKind::vm;
     const identity::Vm as_vm{unit.ref.id, unit.ref.name, "", "", 0};
     if (filter_->passes({&unit.ref, is_vm ? &as_vm : nullptr, &unit.cgroup_path, 0})) {

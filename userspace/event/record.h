@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace isoscope::event {
 
@@ -24,6 +25,9 @@ enum class Isa : std::uint32_t { unknown = 0, vmx = 1, svm = 2 };
 enum class NamespaceType : std::uint8_t { mnt, uts, ipc, net, pid, cgroup, time, user };
 inline constexpr std::size_t namespace_types = 8;
 const char* to_string(NamespaceType type);
+
+// The types that CLONE_NEW* flags stand for.
+std::vector<NamespaceType> namespaces_of_flags(std::uint32_t flags);
 
 // Namespace inums by type; 0: this kernel does not have the type.
 struct NamespaceSet {
@@ -49,6 +53,9 @@ enum class Mechanism : std::uint8_t {
   clone_into_cgroup
 };
 const char* to_string(Mechanism mechanism);
+
+// What the program in the kernel that saw it has done about it: sent SIGKILL, or tried to in vain.
+enum class Answer : std::uint8_t { none, killed, refused };
 
 enum class SeenAt : std::uint8_t {
   commit = 1,
@@ -143,6 +150,7 @@ struct NamespacesChanged {
   bool initial = false;  // it came to the kernel's first nsproxy
   std::string comm;
   Exe exe;
+  Answer answer = Answer::none;
 };
 
 // A thread made its first VM exit.
@@ -165,6 +173,9 @@ enum class AccessKind : std::uint8_t {
   bpf,
   foreign_cwd,
   foreign_root,
+  setns,  // these and the next: only ever refused
+  unshare,
+  clone,
 };
 const char* to_string(AccessKind kind);
 
@@ -175,9 +186,10 @@ struct Access {
   std::uint64_t target_cgroup_id = 0;     // home of the other task; 0: there is none, or it is not known
   std::uint64_t target_in_cgroup_id = 0;  // where that task is now
   std::uint32_t target_tgid = 0;          // 0: there is none
-  std::uint32_t detail = 0;               // PTRACE_MODE_*, signal, command of bpf(2), or mount namespace
-  std::uint32_t error = 0;                // the errno with which a security module refused it; 0: none did
-  std::string path;                       // raw kernel bytes; cut; empty: none
+  std::uint32_t detail = 0;       // PTRACE_MODE_*, signal, command of bpf(2), mount namespace, or CLONE_NEW*
+  std::uint32_t error = 0;        // the errno with which it was refused; 0: it was not
+  std::uint32_t target_inum = 0;  // of the namespace that setns was to enter; 0: not known
+  std::string path;               // raw kernel bytes; cut; empty: none
   std::uint64_t start_boot_ns = 0;
   std::uint64_t cap_effective = 0;
   std::uint32_t parent_tgid = 0;
@@ -220,6 +232,7 @@ struct Breach {
   std::uint32_t uid = 0;
   std::string comm;
   Exe exe;
+  Answer answer = Answer::none;
 };
 
 using Payload = std::variant<VmExit, ContextSwitch, CgroupMade, CgroupRemoved, CgroupAttached, Exec,

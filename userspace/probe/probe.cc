@@ -197,6 +197,13 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
                                         {programs.handle_bpf, features.access.bpf}}) {
     bpf_program__set_autoload(program, wanted);
   }
+  for (bpf_program* const program :
+       {programs.handle_setns, programs.handle_unshare, programs.handle_kernel_clone}) {
+    bpf_program__set_autoload(program, options.attempts && features.attempts.there);
+  }
+  for (bpf_program* const program : {programs.handle_setns_32, programs.handle_unshare_32}) {
+    bpf_program__set_autoload(program, options.attempts && features.attempts.of_32_bits);
+  }
   bpf_program__set_autoload(programs.handle_iter_task, features.task_iterator);
   bpf_map__set_max_entries(impl->skeleton->maps.exit_cells, options.exit_cells + 1);
   bpf_map__set_max_entries(impl->skeleton->maps.free_exit_cells, options.exit_cells);
@@ -429,6 +436,23 @@ std::optional<RecheckPass> Probe::recheck() {
     return std::nullopt;
   }
   return RecheckPass{counts.tasks, counts.found, counts.pending};
+}
+
+void Probe::enforce(bool on) {
+  __atomic_store_n(&impl_->skeleton->bss->control.enforced, on ? 1U : 0U, __ATOMIC_RELEASE);
+}
+
+void Probe::set_enforcement(std::uint64_t cgroup_id, const isoscope_enforcement& enforcement) {
+  const int map = bpf_map__fd(impl_->skeleton->maps.enforcements);
+  if (bpf_map_update_elem(map, &cgroup_id, &enforcement, BPF_ANY) != 0) {
+    base::log::warning("policies are enforced for cgroup {} by this process alone: {}", cgroup_id,
+                       base::errno_text(errno));
+  }
+}
+
+// Most have none.
+void Probe::forget_enforcement(std::uint64_t cgroup_id) {
+  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.enforcements), &cgroup_id);
 }
 
 void Probe::begin_window(std::uint32_t window) {
