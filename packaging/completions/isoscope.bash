@@ -4,7 +4,7 @@
 
 _isoscope_values() { # OPTION: what it takes, where that can be told
     case $1 in
-    -f | --format) [[ $2 == matrix ]] && echo 'table json' || echo 'table ndjson prom' ;;
+    -f | --format) [[ $2 == matrix ]] && echo 'table json' || echo 'table ndjson prom otlp otlp-logs otlp-metrics' ;;
     --events) echo 'exits switches cgroups crossings accesses all' ;;
     --sort) echo 'time count name' ;;
     --color) echo 'auto always never' ;;

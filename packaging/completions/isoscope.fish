@@ -42,7 +42,7 @@ complete -c isoscope -n '__isoscope_is matrix' -s f -l format -x -a 'table json'
 complete -c isoscope -n '__isoscope_is matrix' -l all -d 'services and other cgroups, too'
 
 complete -c isoscope -n __isoscope_takes_run_options -s o -l output -r -d 'write to FILE, - is standard output'
-complete -c isoscope -n __isoscope_takes_run_options -s f -l format -x -a 'table ndjson prom' -d 'format of the outputs after it'
+complete -c isoscope -n __isoscope_takes_run_options -s f -l format -x -a 'table ndjson prom otlp otlp-logs otlp-metrics' -d 'format of the outputs after it'
 complete -c isoscope -n __isoscope_takes_run_options -s i -l interval -x -d 'length of a window'
 complete -c isoscope -n __isoscope_takes_run_options -l listen -x -d 'serve metrics by HTTP'
 complete -c isoscope -n __isoscope_takes_run_options -l rotate-size -x -d 'move a file aside before it grows beyond this'
