@@ -59,6 +59,7 @@ make_rpm() { # FOLDER VERSION
 
 main() {
     local work version
+    umask 022 # folders that the installation makes
     mkdir -p "$out"
     rm -f "$out"/isoscope[_-]*
     quietly "$out/build.log" cmake --preset release
