@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "agent_capabilities.h"
 #include "live.h"
 #include "process.h"
 
@@ -38,21 +38,17 @@ std::uint64_t set_of(const fs::path& status, const std::string& name) {
                                  : std::stoull(text.substr(at + name.size() + 2), nullptr, 16);
 }
 
-constexpr std::uint64_t bits(std::initializer_list<unsigned> capabilities) {
+// Of what this process has: what it starts cannot have more.
+std::uint64_t of_ours(const std::vector<unsigned>& capabilities) {
   std::uint64_t set = 0;
   for (const unsigned one : capabilities) {
     set |= std::uint64_t{1} << one;
   }
-  return set;
-}
-
-// Of what this process has: what it starts cannot have more.
-std::uint64_t of_ours(std::initializer_list<unsigned> capabilities) {
-  return bits(capabilities) & set_of("/proc/self/status", "CapPrm");
+  return set & set_of("/proc/self/status", "CapPrm");
 }
 
 std::uint64_t kept() {
-  return of_ours({CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_KILL});
+  return of_ours(agent_capabilities);
 }
 
 // The program itself, in a folder of its own.
