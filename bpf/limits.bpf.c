@@ -2,6 +2,7 @@
 /* Looking at everything, by any of the hooks; and at new credentials as soon as they are committed. */
 #include "lib/maps.bpf.h"
 #include "lib/emit.bpf.h"
+#include "lib/enforce.bpf.h"
 #include "lib/limits.bpf.h"
 
 /* Generations above a task, up to task 0: of services and containers some ten. */
@@ -68,13 +69,20 @@ bool tell_breach(__u32 invariant, __u32 capability_set, __u64 before, __u64 now,
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_record *record = find_task(task->pid);
-	struct isoscope_breach *event = reserve(security, struct isoscope_breach, ISOSCOPE_CLASS_SECURITY);
+	__u32 answer = ISOSCOPE_ANSWER_NONE;
+	struct isoscope_breach *event;
 
+	if (!record) /* cannot be; tells the verifier so */
+		return true;
+	/* Again at the next look, if there is no room for the record. */
+	if (control.enforced && seen_at != ISOSCOPE_SEEN_AT_EXIT)
+		answer = answer_breach(record->home_cgroup_id, invariant);
+	event = reserve(security, struct isoscope_breach, ISOSCOPE_CLASS_SECURITY);
 	if (!event)
 		return false;
 	fill_header(&event->header, sizeof(*event), ISOSCOPE_KIND_BREACH, ISOSCOPE_CLASS_SECURITY, task,
 		    task_cgroup_id(task), bpf_ktime_get_ns());
-	event->home_cgroup_id = record ? record->home_cgroup_id : event->header.cgroup_id;
+	event->home_cgroup_id = record->home_cgroup_id;
 	event->start_ns = task->start_boottime;
 	event->cap_effective = 0;
 	bpf_core_read(&event->cap_effective, sizeof(event->cap_effective), &task->real_cred->cap_effective);
@@ -85,6 +93,7 @@ bool tell_breach(__u32 invariant, __u32 capability_set, __u64 before, __u64 now,
 	event->invariant = invariant;
 	event->capability_set = capability_set;
 	event->seen_at = seen_at;
+	event->answer = answer;
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 	bpf_core_read(event->comm, sizeof(event->comm), &task->comm);
 	read_exe(task, &event->exe);

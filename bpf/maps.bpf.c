@@ -26,6 +26,7 @@ struct free_list_map free_vcpus SEC(".maps");
 struct free_list_map free_exit_cells SEC(".maps");
 struct free_list_map free_accounts SEC(".maps");
 struct accesses_map accesses SEC(".maps");
+struct enforcements_map enforcements SEC(".maps");
 struct counters_map counters SEC(".maps");
 struct ring_map security SEC(".maps");
 struct ring_map data SEC(".maps");

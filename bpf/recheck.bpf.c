@@ -53,6 +53,7 @@ struct finding {
 	__u64 home_cgroup_id;
 	__u32 state;
 	__u32 mechanism;
+	__u8 answer;
 	bool differs;
 	bool announced; /* it sleeps in its system call, whose commit is to come and reports */
 };
@@ -66,6 +67,7 @@ static __always_inline void compare(struct task_struct *task, const struct task_
 	read_namespaces(task, &finding->to);
 	finding->state = state_of(key, &finding->to);
 	finding->home_cgroup_id = record->home_cgroup_id;
+	finding->answer = record->answer;
 	if (record->lost_key)
 		finding->mechanism =
 		    record->lost_key == key ? record->lost_mechanism : ISOSCOPE_MECHANISM_UNKNOWN;
@@ -92,6 +94,7 @@ static __always_inline bool tell(struct task_struct *task, struct task_record *r
 	event->mechanism = finding->mechanism;
 	event->seen_at = ISOSCOPE_SEEN_AT_RECHECK;
 	event->initial = came_to_initial_namespaces(task, &finding->from, &finding->to);
+	event->answer = finding->answer;
 	submit(event);
 	return true;
 }

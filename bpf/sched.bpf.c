@@ -341,6 +341,7 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 	record->namespaces = old->namespaces;
 	record->home_cgroup_id = old->home_cgroup_id;
 	record->lost_mechanism = old->lost_mechanism;
+	record->answer = old->answer;
 	record->lost_key = old->lost_key;
 	record->told_state = old->told_state;
 	record->switched_in_ns = old->switched_in_ns;

@@ -57,7 +57,7 @@ scenarios_6_12=("${scenarios_6_1[@]}")
 readonly scenarios_one_cpu=(linux_guest)
 # Those that hang on the kernel least, each on one of them: the labs run side by side.
 readonly less_bound_6_1=(split sched kvm_modules lifetimes names policies command counts silent)
-readonly less_bound_6_12=(flood storm births ends resources matrix silent_system memory)
+readonly less_bound_6_12=(enforce flood storm births ends resources matrix silent_system memory)
 scenarios_counted_6_1=(waits)
 readonly scenarios_counted_6_12=(means many_cgroups waits) # time is counted instructions there
 if [ $all = yes ]; then

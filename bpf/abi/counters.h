@@ -192,6 +192,8 @@ enum isoscope_counter {
 	ISOSCOPE_CREDS_CHECKS = 25,   /* comparisons of a contained task's credentials with its record */
 	ISOSCOPE_CREDS_CHANGES = 26,  /* of which found a difference */
 	ISOSCOPE_INITIAL_CHECKS = 27, /* of all of them, those that knew the kernel's first credentials */
+	ISOSCOPE_KILLS = 28,	      /* processes that the programs sent SIGKILL */
+	ISOSCOPE_KILLS_REFUSED = 29,  /* and to which the kernel did not send it: userspace has to */
 	ISOSCOPE_COUNTER_COUNT
 };
 

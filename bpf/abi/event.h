@@ -171,6 +171,13 @@ enum isoscope_mechanism {
 	ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP = 6, /* born in another cgroup than its parent's */
 };
 
+/* What the program that saw it has done about a crossing or a breach; see struct isoscope_enforcement. */
+enum isoscope_answer {
+	ISOSCOPE_ANSWER_NONE = 0,
+	ISOSCOPE_ANSWER_KILLED = 1,  /* SIGKILL is on its way to the process */
+	ISOSCOPE_ANSWER_REFUSED = 2, /* the kernel did not take it */
+};
+
 /* Which hook saw a change of namespaces first. */
 enum isoscope_seen_at {
 	ISOSCOPE_SEEN_AT_COMMIT = 1, /* perf_event_namespaces or commit_creds: the system call succeeded */
@@ -199,7 +206,8 @@ struct isoscope_namespaces {
 	__u8 mechanism;
 	__u8 seen_at;
 	__u8 initial; /* the nsproxy is the kernel's first, which no system call ever gives to a task */
-	__u8 pad[5];
+	__u8 answer;  /* enum isoscope_answer */
+	__u8 pad[4];
 	char comm[ISOSCOPE_COMM_BYTES];
 	struct isoscope_exe exe;
 };
@@ -277,7 +285,8 @@ struct isoscope_breach {
 	__u8 invariant;	     /* enum isoscope_invariant */
 	__u8 capability_set; /* enum isoscope_capability_set */
 	__u8 seen_at;
-	__u8 pad[5];
+	__u8 answer; /* enum isoscope_answer */
+	__u8 pad[4];
 	char comm[ISOSCOPE_COMM_BYTES];
 	struct isoscope_exe exe;
 };

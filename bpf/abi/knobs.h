@@ -44,8 +44,28 @@ struct isoscope_control {
 	__u32
 	    window;  /* number of the current window; a change tells the programs to begin min and max anew */
 	__u32 epoch; /* grows with every window and with every process that makes its first vCPU */
+	__u32 enforced; /* there may be entries in `enforcements`; else nobody looks there */
+	__u32 pad;
 };
-ISOSCOPE_ASSERT_SIZE(isoscope_control, 8);
+ISOSCOPE_ASSERT_SIZE(isoscope_control, 16);
+
+/* Up to ISOSCOPE_MECHANISM_NONE. */
+#define ISOSCOPE_ENFORCED_MECHANISMS 5
+
+/*
+ * What is answered with SIGKILL, of the tasks of one home cgroup. Userspace puts every case through its
+ * policies beforehand: what is in here violates one that is enforced, whoever does it.
+ */
+struct isoscope_enforcement {
+	struct isoscope_ns_set own; /* of the unit: to come back into these is no crossing */
+	__u64 invariants;	    /* bit N: a breach of IN */
+	/*
+	 * By mechanism: bit S of the 256, that a change brought the task into the host's own namespaces of
+	 * the types in the set S (bit i: type i), and into no others that it did not have.
+	 */
+	__u64 kill[ISOSCOPE_ENFORCED_MECHANISMS][(1 << ISOSCOPE_NS_COUNT) / 64];
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_enforcement, 200);
 
 /*
  * The global `recheck`: a walk over all tasks after records of the security class, or of moves between

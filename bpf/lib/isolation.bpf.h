@@ -8,6 +8,7 @@
 #define ISOSCOPE_ISOLATION_BPF_H
 
 #include "lib/emit.bpf.h"
+#include "lib/enforce.bpf.h"
 #include "lib/initial.bpf.h"
 #include "lib/task.bpf.h"
 
@@ -68,6 +69,7 @@ static __always_inline void settle(struct task_record *record, __u64 key, const 
 	record->namespaces_key = key;
 	record->namespaces = *now;
 	record->lost_mechanism = 0;
+	record->answer = 0;
 	record->lost_key = 0;
 	record->told_state = 0;
 	record->limits.real_cred = 0; /* it may be contained only now: the next switch looks at everything */
@@ -84,6 +86,7 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	__u64 key = namespaces_key(task->nsproxy);
 	struct isoscope_namespaces *event;
 	struct isoscope_ns_set now;
+	bool initial;
 
 	count(ISOSCOPE_NAMESPACE_CHECKS);
 	read_namespaces(task, &now);
@@ -94,7 +97,7 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 		return 0;
 	}
 	if (record->told_state) /* and then it changed again */
-		record->lost_key = record->told_state = 0;
+		record->lost_key = record->told_state = record->answer = 0;
 	/* Where it was in between was not told, and is nowhere to be seen any more. */
 	if (record->lost_key && record->lost_key != key)
 		count(ISOSCOPE_CROSSING_GONE);
@@ -107,6 +110,15 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	 * does. */
 	if (record->lost_key)
 		mechanism = record->lost_key == key ? record->lost_mechanism : ISOSCOPE_MECHANISM_UNKNOWN;
+	initial = came_to_initial_namespaces(task, &record->namespaces, &now);
+	/*
+	 * Whether the record finds room or not. Not at fork, where it is the parent that runs, nor of who
+	 * ends by itself. At a switch the task that leaves the CPU is still the one that runs.
+	 */
+	if (control.enforced && record->answer != ISOSCOPE_ANSWER_KILLED &&
+	    seen_at != ISOSCOPE_SEEN_AT_FORK && seen_at != ISOSCOPE_SEEN_AT_EXIT)
+		record->answer =
+		    answer_change(record->home_cgroup_id, &record->namespaces, &now, mechanism, initial);
 	event = reserve(security, struct isoscope_namespaces, ISOSCOPE_CLASS_SECURITY);
 	if (!event) {
 		record->lost_mechanism = mechanism;
@@ -116,7 +128,8 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	fill_change(event, task, &record->namespaces, &now, record->home_cgroup_id);
 	event->mechanism = mechanism;
 	event->seen_at = seen_at;
-	event->initial = came_to_initial_namespaces(task, &record->namespaces, &now);
+	event->initial = initial;
+	event->answer = record->answer;
 	submit_urgent(event);
 	settle(record, key, &now);
 	return 0;

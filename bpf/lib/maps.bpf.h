@@ -154,6 +154,19 @@ struct accesses_map {
 extern struct accesses_map accesses SEC(".maps");
 
 /*
+ * By home cgroup. Without preallocation: the programs only look up, and where no policy is enforced it takes
+ * no memory.
+ */
+struct enforcements_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct isoscope_enforcement);
+};
+extern struct enforcements_map enforcements SEC(".maps");
+
+/*
  * Security and lifecycle events have a ring of their own, so that no flood of data events can push one out.
  */
 struct ring_map {

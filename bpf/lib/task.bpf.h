@@ -103,6 +103,7 @@ static __always_inline void reset_record(struct task_record *record, struct task
 	record->deferrals = 0;
 	record->lost_mechanism = 0;
 	record->lost_key = 0;
+	record->answer = 0;
 	record->lost_move = 0;
 	record->told_state = 0;
 	record->migrations = task->se.nr_migrations;

@@ -38,7 +38,9 @@ struct task_record {
 	struct isoscope_ns_set namespaces;
 	__u64 home_cgroup_id; /* see struct isoscope_namespaces */
 	__u8 deferrals;	      /* how often the state check waited for an announced change to be committed */
-	__u8 lost_mechanism;  /* of a change whose record was dropped: said when it is reported after all */
+	__u8
+	    lost_mechanism : 4; /* of a change whose record was dropped: said when it is reported after all */
+	__u8 answer : 4;	/* to a change that was not told yet; enum isoscope_answer */
 	__u8 switches_since_key;
 	__u8 lost_move; /* mechanism of a move between cgroups whose record was dropped; 0: none was. Written
 			   by whoever moves the task */

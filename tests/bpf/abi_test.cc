@@ -86,7 +86,7 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_namespaces, start_ns), MEMBER(isoscope_namespaces, cap_effective),
         MEMBER(isoscope_namespaces, parent_tgid), MEMBER(isoscope_namespaces, uid),
         MEMBER(isoscope_namespaces, mechanism), MEMBER(isoscope_namespaces, seen_at),
-        MEMBER(isoscope_namespaces, initial),
+        MEMBER(isoscope_namespaces, initial), MEMBER(isoscope_namespaces, answer),
         MEMBER(isoscope_namespaces, pad), MEMBER(isoscope_namespaces, comm), MEMBER(isoscope_namespaces, exe)}}},
     {"isoscope_vcpu_event", {sizeof(isoscope_vcpu_event), {
         MEMBER(isoscope_vcpu_event, header), MEMBER(isoscope_vcpu_event, start_ns),
@@ -95,7 +95,7 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_breach, header), MEMBER(isoscope_breach, home_cgroup_id), MEMBER(isoscope_breach, start_ns),
         MEMBER(isoscope_breach, cap_effective), MEMBER(isoscope_breach, before), MEMBER(isoscope_breach, now),
         MEMBER(isoscope_breach, parent_tgid), MEMBER(isoscope_breach, uid), MEMBER(isoscope_breach, invariant),
-        MEMBER(isoscope_breach, capability_set), MEMBER(isoscope_breach, seen_at), MEMBER(isoscope_breach, pad),
+        MEMBER(isoscope_breach, capability_set), MEMBER(isoscope_breach, seen_at), MEMBER(isoscope_breach, answer), MEMBER(isoscope_breach, pad),
         MEMBER(isoscope_breach, comm), MEMBER(isoscope_breach, exe)}}},
     {"isoscope_exit_cell", {sizeof(isoscope_exit_cell), {
         MEMBER(isoscope_exit_cell, unfinished), MEMBER(isoscope_exit_cell, sum_ns),
@@ -155,7 +155,11 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_knobs, classic_wakeup_ns_offset), MEMBER(isoscope_knobs, cgroup_hierarchy_id),
         MEMBER(isoscope_knobs, host_namespaces)}}},
     {"isoscope_control", {sizeof(isoscope_control), {
-        MEMBER(isoscope_control, window), MEMBER(isoscope_control, epoch)}}},
+        MEMBER(isoscope_control, window), MEMBER(isoscope_control, epoch),
+        MEMBER(isoscope_control, enforced), MEMBER(isoscope_control, pad)}}},
+    {"isoscope_enforcement", {sizeof(isoscope_enforcement), {
+        MEMBER(isoscope_enforcement, own), MEMBER(isoscope_enforcement, invariants),
+        MEMBER(isoscope_enforcement, kill)}}},
     {"isoscope_recheck", {sizeof(isoscope_recheck), {
         MEMBER(isoscope_recheck, dropped_since_ns), MEMBER(isoscope_recheck, tasks),
         MEMBER(isoscope_recheck, found), MEMBER(isoscope_recheck, pending)}}},

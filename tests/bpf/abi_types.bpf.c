@@ -26,5 +26,6 @@ struct isoscope_preemption_key preemption_key;
 struct isoscope_preemption preemption;
 struct isoscope_knobs knobs;
 struct isoscope_control control;
+struct isoscope_enforcement enforcement;
 struct isoscope_recheck recheck;
 struct isoscope_hist_tables hist_tables;

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "bpf_objects.h"
+#include "cgroup.h"
 #include "lib/task_record.h"
 #include "live.h"
 
@@ -160,6 +162,11 @@ TEST_F(Limits, NothingThatRunsHereBreaksAny) {
 class Broken : public Limits {
  protected:
   void break_record(const std::function<void(task_record&)>& write) {
+    write_record(write);
+    go_.open();
+    ASSERT_TRUE(slept_.await());
+  }
+  void write_record(const std::function<void(task_record&)>& write) {
     child_.emplace(Child::How{.flags = CLONE_NEWNS}, [&] {
       ::usleep(1000);
       const Gate* const gates[] = {&go_, &again_};
@@ -182,8 +189,6 @@ class Broken : public Limits {
     write(record);
     ASSERT_EQ(::bpf_map_update_elem(map.get(), &slot, &record, BPF_ANY), 0);
     before_ = record;
-    go_.open();
-    ASSERT_TRUE(slept_.await());
   }
   void finish() {
     again_.open();
@@ -284,6 +289,32 @@ TEST_F(Broken, SeveralAreToldOnceEach) {
     told.push_back(one.what.invariant);
   }
   EXPECT_EQ(told, (std::vector{Invariant::pid_namespace, Invariant::capabilities, Invariant::no_new_privs}));
+}
+
+// What is enforced for its home cgroup decides, and nothing else.
+TEST_F(Broken, IsKilledWhereThatIsEnforced) {
+  start();
+  isoscope_enforcement enforcement{};
+  enforcement.invariants = 1U << ISOSCOPE_INVARIANT_NO_NEW_PRIVS;
+  probe().set_enforcement(own_cgroup_id(), enforcement);
+  probe().enforce(true);
+  write_record([](task_record& record) { record.limits.locks |= 1; });
+  go_.open();
+  EXPECT_EQ(child_->await_end(), 128 + SIGKILL);
+  ASSERT_EQ(breaches().size(), 1U);
+  EXPECT_EQ(breaches()[0].what.answer, event::Answer::killed);
+  EXPECT_EQ(counter(ISOSCOPE_KILLS), 1U);
+}
+
+TEST_F(Broken, IsLeftAliveWhereAnotherIsEnforced) {
+  start();
+  isoscope_enforcement enforcement{};
+  enforcement.invariants = ~(1ULL << ISOSCOPE_INVARIANT_NO_NEW_PRIVS);
+  probe().set_enforcement(own_cgroup_id(), enforcement);
+  probe().enforce(true);
+  break_record([](task_record& record) { record.limits.locks |= 1; });
+  expect_breach(Invariant::no_new_privs);
+  EXPECT_EQ(breaches()[0].what.answer, event::Answer::none);
 }
 
 // Until there is room in the ring again; the record takes nothing over before.

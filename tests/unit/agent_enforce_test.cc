@@ -53,6 +53,37 @@ class Victim {
   pid_t pid_;
 };
 
+policy::Event escape_of(const policy::Process& process, event::Answer answer, event::SeenAt seen_at) {
+  policy::Crossing crossing;
+  crossing.process = process;
+  crossing.answer = answer;
+  crossing.seen_at = seen_at;
+  return crossing;
+}
+
+TEST(Enforce, WhoTheKernelSideKilledIsNotKilledAgain) {
+  using By = policy::Enforcement::By;
+  Victim victim;
+  const auto within = enforce(escape_of(victim.process, event::Answer::killed, event::SeenAt::commit));
+  EXPECT_TRUE(within.sent);
+  EXPECT_EQ(within.by, By::kernel);
+  EXPECT_FALSE(within.ran_on);
+  const auto later = enforce(escape_of(victim.process, event::Answer::killed, event::SeenAt::context_switch));
+  EXPECT_EQ(later.by, By::kernel);
+  EXPECT_TRUE(later.ran_on);
+  EXPECT_TRUE(victim.lives());
+}
+
+TEST(Enforce, WhatTheKernelDidNotTakeIsDoneHere) {
+  Victim victim;
+  const auto done = enforce(escape_of(victim.process, event::Answer::refused, event::SeenAt::commit));
+  EXPECT_TRUE(done.sent) << done.why_not;
+  EXPECT_EQ(done.by, policy::Enforcement::By::agent);
+  EXPECT_TRUE(done.kernel_refused);
+  EXPECT_TRUE(done.ran_on);
+  EXPECT_EQ(WTERMSIG(victim.status()), SIGKILL);
+}
+
 TEST(Enforce, KillsTheProcess) {
   Victim victim;
   const policy::Enforcement done = kill_process(victim.process);

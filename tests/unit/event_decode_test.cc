@@ -122,6 +122,7 @@ isoscope_namespaces namespaces_changed() {
   r.initial = 1;
   std::memset(r.comm, 'x', sizeof(r.comm));  // full: no terminating zero
   r.exe = {.inode = 56, .device = 57, .pad = 0};
+  r.answer = ISOSCOPE_ANSWER_KILLED;
   return r;
 }
 
@@ -247,6 +248,10 @@ TEST(EventDecode, NamespacesChanged) {
   EXPECT_TRUE(changed.initial);
   EXPECT_EQ(changed.comm, std::string(ISOSCOPE_COMM_BYTES, 'x'));
   EXPECT_EQ(changed.exe, (Exe{56, 57}));
+  EXPECT_EQ(changed.answer, Answer::killed);
+  auto unknown = namespaces_changed();
+  unknown.answer = ISOSCOPE_ANSWER_REFUSED + 1;
+  EXPECT_FALSE(decode(bytes_of(unknown)));
 }
 
 Bytes access(const std::string& path, std::uint32_t kind = ISOSCOPE_ACCESS_SIGNAL) {
@@ -309,6 +314,7 @@ isoscope_breach breach() {
   r.seen_at = ISOSCOPE_SEEN_AT_SWITCH;
   std::memcpy(r.comm, "sh", 3);
   r.exe = {.inode = 86, .device = 87, .pad = 0};
+  r.answer = ISOSCOPE_ANSWER_REFUSED;
   return r;
 }
 
@@ -325,6 +331,7 @@ TEST(EventDecode, Breach) {
   EXPECT_EQ(seen.parent_tgid, 84u);
   EXPECT_EQ(seen.uid, 85u);
   EXPECT_EQ(seen.exe, (Exe{86, 87}));
+  EXPECT_EQ(seen.answer, Answer::refused);
   EXPECT_EQ(seen.comm, "sh");
 }
 

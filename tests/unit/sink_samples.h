@@ -243,7 +243,7 @@ inline policy::Violation folded() {
   violation.message = "somebody left";
   violation.has_own_message = true;
   violation.suppressed = 1'234;
-  violation.enforcement = policy::Enforcement{false, "it was gone already"};
+  violation.enforcement = policy::Enforcement{.why_not = "it was gone already"};
   return violation;
 }
 

@@ -51,7 +51,7 @@ std::vector<policy::Violation> Guard::judge(const policy::Event& event) {
   std::vector<policy::Violation> violations = policy::judge(event, policies_);
   for (policy::Violation& violation : violations) {
     if (violation.enforce) {  // of each one, reported or not
-      violation.enforcement = kill_process(violation.incident().process);
+      violation.enforcement = enforce(violation.event);
     }
   }
   return violations;

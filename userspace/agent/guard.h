@@ -30,6 +30,9 @@ class Guard {
   std::vector<policy::Violation> expire(std::uint64_t now_ns) { return fold_.expire(now_ns); }
   std::vector<policy::Violation> flush() { return fold_.flush(); }
 
+  // In one place for as long as this is; reload() changes what is in it.
+  const policy::PolicySet& policies() const { return policies_; }
+
   // Reads the policies anew; those in force stay where something is wrong, and the log says so.
   void reload();
 

@@ -139,7 +139,9 @@ Result<Ok> Pipeline::take_stock() {
   if (!processes) {
     return processes.error();
   }
+  enforcement_.emplace(probe_, *registry_, *filter_, guard_.policies());
   report_units(registry_->adopt(*processes, base::boottime_ns()), base::monotonic_ns());
+  enforcement_->renew();
   resources_.start(*registry_, *filter_);
   return Ok{};
 }
@@ -275,6 +277,7 @@ void Pipeline::report_units(std::vector<identity::Unit> units, std::uint64_t ts_
 
 void Pipeline::write_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns) {
   for (const identity::Unit& unit : units) {
+    enforcement_->take(unit);
     const bool is_vm = unit.ref.kind == identity::UnitKind::vm;
     const identity::Vm as_vm{unit.ref.id, unit.ref.name, "", "", 0};
     if (filter_->passes({&unit.ref, is_vm ? &as_vm : nullptr, &unit.cgroup_path, 0})) {

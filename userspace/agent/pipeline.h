@@ -15,6 +15,7 @@
 #include "agent/filter.h"
 #include "agent/guard.h"
 #include "agent/host_view.h"
+#include "agent/kernel_enforcement.h"
 #include "agent/recheck.h"
 #include "agent/resource_watch.h"
 #include "aggregate/exits.h"
@@ -70,7 +71,10 @@ class Pipeline {
 
   void reopen_outputs();
   // Reads the policies again; those in force stay if something is wrong with the new ones.
-  void reload_policies() { guard_.reload(); }
+  void reload_policies() {
+    guard_.reload();
+    enforcement_->renew();
+  }
   // Reports what was folded, where its time has come.
   void report_folded();
   // Error: violated, if there was a violation, by the command if there is one, of the severity that the run
@@ -109,8 +113,9 @@ class Pipeline {
   void write_units(const std::vector<identity::Unit>& units, std::uint64_t ts_ns);
   event::Access with_target(event::Access access) const;
   void report_crossing(policy::Crossing crossing, std::uint64_t cgroup_id);
-  void report_breach(policy::Breach breach, std::uint64_t cgroup_id);
-  void report_event(policy::Event event, std::uint64_t cgroup_id);
+  // Whether an enforced policy denies it.
+  bool report_breach(policy::Breach breach, std::uint64_t cgroup_id);
+  bool report_event(policy::Event event, std::uint64_t cgroup_id);
   void report(const sink::Report& report);
 
   void recover_units(const aggregate::Ledger& window, std::uint64_t now_ns);
@@ -138,6 +143,7 @@ class Pipeline {
   identity::AncestryReader ancestry_;
   std::optional<identity::UnitRegistry> registry_;
   std::optional<identity::UnitEnrichment> enrichment_;
+  std::optional<KernelEnforcement> enforcement_;
   aggregate::ExitWindows exit_windows_;
   aggregate::SchedWindows sched_windows_;
   ResourceWatch resources_;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a record means, what the policies say of it, and what is reported.
+#include <algorithm>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "agent/pipeline.h"
+#include "base/log.h"
 #include "identity/process.h"
 #include "policy/access.h"
 #include "policy/breach.h"
@@ -45,6 +47,7 @@ void Pipeline::take_record(const event::Record& record) {
   }
   std::visit([&](const auto& payload) { handle(record.meta, payload); }, record.payload);
   report_units(registry_->observe(record), record.meta.ts_ns);
+  enforcement_->take(record);
 }
 
 // Where the task has never run since we came, the kernel side does not know its cgroup.
@@ -59,25 +62,33 @@ event::Access Pipeline::with_target(event::Access access) const {
 // A rule may ask for what was done, or for what that breaks.
 void Pipeline::report_crossing(policy::Crossing crossing, std::uint64_t cgroup_id) {
   std::vector<policy::Breach> breaches = policy::breaches_of(crossing);
-  report_event(std::move(crossing), cgroup_id);
+  const bool was_killed = crossing.answer == event::Answer::killed;
+  const std::uint32_t pid = crossing.process.pid;
+  bool is_denied = report_event(std::move(crossing), cgroup_id);
   for (policy::Breach& breach : breaches) {
-    report_breach(std::move(breach), cgroup_id);
+    is_denied |= report_breach(std::move(breach), cgroup_id);
+  }
+  if (was_killed && !is_denied) {
+    base::log::warning("the kernel side has killed process {} by policies that are not in force any more",
+                       pid);
   }
 }
 
-void Pipeline::report_breach(policy::Breach breach, std::uint64_t cgroup_id) {
+bool Pipeline::report_breach(policy::Breach breach, std::uint64_t cgroup_id) {
   invariants_.breach(breach.invariant);
-  report_event(std::move(breach), cgroup_id);
+  return report_event(std::move(breach), cgroup_id);
 }
 
-void Pipeline::report_event(policy::Event event, std::uint64_t cgroup_id) {
+bool Pipeline::report_event(policy::Event event, std::uint64_t cgroup_id) {
   policy::Incident& incident = std::visit([](auto& one) -> policy::Incident& { return one; }, event);
   policy::Process& process = incident.process;
   process.exe = identity::read_exe(process.pid, process.tid, process.start_boot_ns);
   if (!filter_->passes({&incident.from, nullptr, path_of(cgroup_id), process.pid})) {
-    return;
+    return false;
   }
   std::vector<policy::Violation> violations = guard_.judge(event);
+  const bool is_enforced = std::any_of(violations.begin(), violations.end(),
+                                       [](const policy::Violation& one) { return one.enforce; });
   const bool streams =
       std::holds_alternative<policy::Access>(event) ? config_.streams.accesses : config_.streams.crossings;
   if (streams || !violations.empty()) {  // what nobody is shown costs nothing
@@ -94,6 +105,7 @@ void Pipeline::report_event(policy::Event event, std::uint64_t cgroup_id) {
   if (streams) {
     std::visit([this](const auto& one) { report(one); }, event);
   }
+  return is_enforced;
 }
 
 void Pipeline::report_folded() {

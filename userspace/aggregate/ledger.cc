@@ -29,6 +29,7 @@ constexpr std::array causes{
     Cause{ISOSCOPE_CROSSING_GONE, "crossings_gone"},
     Cause{ISOSCOPE_ACCESS_GONE, "accesses_gone"},
     Cause{ISOSCOPE_MOVE_GONE, "cgroup_moves_gone"},
+    Cause{ISOSCOPE_KILLS_REFUSED, "kills_refused"},
 };
 
 }  // namespace

@@ -27,6 +27,7 @@ static_assert(namespace_types == ISOSCOPE_NS_COUNT);
 static_assert(static_cast<int>(NamespaceType::user) == ISOSCOPE_NS_USER);
 static_assert(static_cast<int>(Mechanism::cgroup_attach) == ISOSCOPE_MECHANISM_CGROUP_ATTACH);
 static_assert(static_cast<int>(Mechanism::clone_into_cgroup) == ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP);
+static_assert(static_cast<int>(Answer::refused) == ISOSCOPE_ANSWER_REFUSED);
 static_assert(static_cast<int>(SeenAt::recheck) == ISOSCOPE_SEEN_AT_RECHECK);
 static_assert(static_cast<int>(SeenAt::exit) == ISOSCOPE_SEEN_AT_EXIT);
 static_assert(static_cast<int>(Invariant::seccomp) == ISOSCOPE_INVARIANT_SECCOMP);
@@ -196,6 +197,9 @@ Result<Payload> decode_namespaces(std::span<const std::byte> bytes) {
   if (wire.seen_at < ISOSCOPE_SEEN_AT_COMMIT || wire.seen_at > ISOSCOPE_SEEN_AT_RECHECK) {
     return broken(fmt::format("unknown place {} of a namespace check", wire.seen_at));
   }
+  if (wire.answer > ISOSCOPE_ANSWER_REFUSED) {
+    return broken(fmt::format("unknown answer {} to a change of namespaces", wire.answer));
+  }
   return Payload(NamespacesChanged{.from = namespaces_of(wire.from),
                                    .to = namespaces_of(wire.to),
                                    .home_cgroup_id = wire.home_cgroup_id,
@@ -207,7 +211,8 @@ Result<Payload> decode_namespaces(std::span<const std::byte> bytes) {
                                    .seen_at = static_cast<SeenAt>(wire.seen_at),
                                    .initial = wire.initial != 0,
                                    .comm = comm_of(wire.comm),
-                                   .exe = exe_of(wire.exe)});
+                                   .exe = exe_of(wire.exe),
+                                   .answer = static_cast<Answer>(wire.answer)});
 }
 
 // The others are told by other records.
@@ -227,6 +232,9 @@ Result<Payload> decode_breach(std::span<const std::byte> bytes) {
   if (wire.seen_at < ISOSCOPE_SEEN_AT_COMMIT || wire.seen_at > ISOSCOPE_SEEN_AT_EXIT) {
     return broken(fmt::format("unknown place {} of a breach", wire.seen_at));
   }
+  if (wire.answer > ISOSCOPE_ANSWER_REFUSED) {
+    return broken(fmt::format("unknown answer {} to a breach", wire.answer));
+  }
   return Payload(Breach{.invariant = static_cast<Invariant>(wire.invariant),
                         .set = static_cast<CapabilitySet>(wire.capability_set),
                         .before = wire.before,
@@ -238,7 +246,8 @@ Result<Payload> decode_breach(std::span<const std::byte> bytes) {
                         .parent_tgid = wire.parent_tgid,
                         .uid = wire.uid,
                         .comm = comm_of(wire.comm),
-                        .exe = exe_of(wire.exe)});
+                        .exe = exe_of(wire.exe),
+                        .answer = static_cast<Answer>(wire.answer)});
 }
 
 Result<Payload> decode_vcpu(std::span<const std::byte> bytes) {

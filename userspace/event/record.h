@@ -50,6 +50,9 @@ enum class Mechanism : std::uint8_t {
 };
 const char* to_string(Mechanism mechanism);
 
+// What the program in the kernel that saw it has done about it: sent SIGKILL, or tried to in vain.
+enum class Answer : std::uint8_t { none, killed, refused };
+
 enum class SeenAt : std::uint8_t {
   commit = 1,
   fork = 2,
@@ -143,6 +146,7 @@ struct NamespacesChanged {
   bool initial = false;  // it came to the kernel's first nsproxy
   std::string comm;
   Exe exe;
+  Answer answer = Answer::none;
 };
 
 // A thread made its first VM exit.
@@ -220,6 +224,7 @@ struct Breach {
   std::uint32_t uid = 0;
   std::string comm;
   Exe exe;
+  Answer answer = Answer::none;
 };
 
 using Payload = std::variant<VmExit, ContextSwitch, CgroupMade, CgroupRemoved, CgroupAttached, Exec,

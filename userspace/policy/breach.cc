@@ -39,6 +39,7 @@ std::optional<Breach> resolve_breach(const event::Meta& meta, const event::Breac
   result.before = breach.before;
   result.now = breach.now;
   result.seen_at = breach.seen_at;
+  result.answer = breach.answer;
   return result;
 }
 

@@ -121,6 +121,7 @@ std::optional<Crossing> resolve_change(const event::Meta& meta, const event::Nam
   crossing.mechanism = change.mechanism;
   crossing.seen_at = change.seen_at;
   crossing.initial = change.initial;
+  crossing.answer = change.answer;
   for (std::size_t i = 0; i < event::namespace_types; i++) {
     const auto type = static_cast<NamespaceType>(i);
     // 0: the kernel lacks the type, or the task has no namespaces any more.

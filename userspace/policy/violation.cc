@@ -23,6 +23,16 @@ const char* to_string(Direction direction) {
   return "?";
 }
 
+const char* to_string(Enforcement::By by) {
+  switch (by) {
+    case Enforcement::By::agent:
+      return "agent";
+    case Enforcement::By::kernel:
+      return "kernel";
+  }
+  return "?";
+}
+
 const char* to_string(Severity severity) {
   switch (severity) {
     case Severity::low:

@@ -55,6 +55,7 @@ struct Incident {
   identity::UnitRef from;       // the unit the task belongs to
   identity::UnitRef to;         // whose it went for
   Direction direction = Direction::host;
+  event::Answer answer = event::Answer::none;  // of the kernel side
 };
 
 // A task came into other namespaces, or out of its container's cgroup. Its direction is the worst of the
@@ -95,11 +96,19 @@ const char* to_string(Severity severity);
 enum class Effect { allow, audit, deny };
 const char* to_string(Effect effect);
 
-// What became of a policy's `enforce: true`.
+// What became of a policy's `enforce: true`. The action itself is done in any case.
 struct Enforcement {
+  // The program that saw it kills within the system call or before the process comes back to a CPU; we do
+  // when we have read the record.
+  enum class By { agent, kernel };
+
   bool sent = false;  // SIGKILL, to the process
-  std::string why_not;
+  std::string why_not = {};
+  By by = By::agent;
+  bool kernel_refused = false;  // the program had tried
+  bool ran_on = true;           // the process could go on with what it had done before it was sent
 };
+const char* to_string(Enforcement::By by);
 
 // What a rule makes known: a violation where it denies, a mere record where it audits.
 struct Violation {

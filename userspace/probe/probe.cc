@@ -431,6 +431,23 @@ std::optional<RecheckPass> Probe::recheck() {
   return RecheckPass{counts.tasks, counts.found, counts.pending};
 }
 
+void Probe::enforce(bool on) {
+  __atomic_store_n(&impl_->skeleton->bss->control.enforced, on ? 1U : 0U, __ATOMIC_RELEASE);
+}
+
+void Probe::set_enforcement(std::uint64_t cgroup_id, const isoscope_enforcement& enforcement) {
+  const int map = bpf_map__fd(impl_->skeleton->maps.enforcements);
+  if (bpf_map_update_elem(map, &cgroup_id, &enforcement, BPF_ANY) != 0) {
+    base::log::warning("policies are enforced for cgroup {} by this process alone: {}", cgroup_id,
+                       base::errno_text(errno));
+  }
+}
+
+// Most have none.
+void Probe::forget_enforcement(std::uint64_t cgroup_id) {
+  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton->maps.enforcements), &cgroup_id);
+}
+
 void Probe::begin_window(std::uint32_t window) {
   auto& control = impl_->skeleton->bss->control;
   __atomic_store_n(&control.window, window, __ATOMIC_RELAXED);

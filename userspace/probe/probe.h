@@ -12,6 +12,7 @@
 
 #include "abi/event.h"
 #include "abi/histogram.h"
+#include "abi/knobs.h"
 #include "base/result.h"
 #include "kernel/features.h"
 #include "probe/readings.h"
@@ -79,6 +80,12 @@ class Probe {
   std::uint64_t take_first_drop();
   // Looks at every task, and puts what was dropped into the ring again; nothing where the kernel cannot.
   std::optional<RecheckPass> recheck();
+
+  // Whether the programs look at all for what they are to answer with SIGKILL.
+  void enforce(bool on);
+  // For tasks with this home cgroup. A cgroup that finds no place, which is logged, is left to userspace.
+  void set_enforcement(std::uint64_t cgroup_id, const isoscope_enforcement& enforcement);
+  void forget_enforcement(std::uint64_t cgroup_id);
 
   // Number of the window from now on; the programs begin min and max anew.
   void begin_window(std::uint32_t window);

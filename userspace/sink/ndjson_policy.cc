@@ -85,7 +85,12 @@ void add_enforcement(Json& json, const policy::Enforcement& enforcement) {
   JsonObject object(json, "enforcement");
   object.text("signal", "SIGKILL");
   object.boolean("sent", enforcement.sent);
-  object.boolean("completed", true);  // the action: we hear of it when it is done
+  object.text("by", policy::to_string(enforcement.by));
+  object.boolean("completed", true);  // the action: it is seen when it is done
+  object.boolean("ran_on", enforcement.ran_on);
+  if (enforcement.kernel_refused) {
+    object.boolean("kernel_refused", true);
+  }
   if (!enforcement.sent) {
     object.text("why_not", enforcement.why_not);
   }

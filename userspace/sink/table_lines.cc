@@ -202,7 +202,8 @@ std::string describe(const policy::Violation& violation) {
     text += fmt::format(", suppressed {} like it", human_count(violation.suppressed));
   }
   if (violation.enforcement) {
-    text += violation.enforcement->sent ? ", killed"
+    const bool by_kernel = violation.enforcement->by == policy::Enforcement::By::kernel;
+    text += violation.enforcement->sent ? (by_kernel ? ", killed by the kernel side" : ", killed")
                                         : fmt::format(", not killed: {}", violation.enforcement->why_not);
   }
   if (violation.has_own_message) {

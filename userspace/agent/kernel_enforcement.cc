@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel_enforcement.h"
+
+#include <algorithm>
+
+#include "abi/knobs.h"
+#include "policy/kernel_answer.h"
+
+namespace isoscope::agent {
+
+namespace {
+
+static_assert(policy::KernelAnswers::mechanisms == ISOSCOPE_ENFORCED_MECHANISMS);
+static_assert(static_cast<int>(event::Mechanism::none) == ISOSCOPE_MECHANISM_NONE);
+
+isoscope_enforcement as_told(const policy::KernelAnswers& answers, const identity::Unit& unit) {
+  isoscope_enforcement told{};
+  std::copy(unit.namespaces.inum.begin(), unit.namespaces.inum.end(), std::begin(told.own.inum));
+  told.invariants = answers.invariants.to_ulong();
+  for (std::size_t mechanism = 0; mechanism < answers.kill.size(); ++mechanism) {
+    for (std::size_t set = 0; set < policy::KernelAnswers::sets; ++set) {
+      told.kill[mechanism][set / 64] |= std::uint64_t{answers.kill[mechanism][set]} << (set % 64);
+    }
+  }
+  return told;
+}
+
+}  // namespace
+
+void KernelEnforcement::renew() {
+  probe_.enforce(false);
+  const bool was_active = active_;
+  active_ = policy::enforces(policies_);
+  if (!active_ && !was_active) {
+    return;
+  }
+  for (const std::uint64_t id : registry_.cgroups().ids()) {
+    renew(id);
+  }
+  probe_.enforce(active_);
+}
+
+void KernelEnforcement::renew(std::uint64_t cgroup_id) {
+  const identity::Unit& unit = registry_.unit_of_task(cgroup_id, 0);
+  const std::string* const path = registry_.cgroups().path_of(cgroup_id);
+  const bool wanted = active_ && path != nullptr && !identity::is_host_software(unit) &&
+                      filter_.passes({&unit.ref, nullptr, path, 0});
+  const policy::KernelAnswers answers =
+      wanted ? policy::kernel_answers(policies_, unit.ref, registry_.host().ref) : policy::KernelAnswers{};
+  if (answers.empty()) {
+    probe_.forget_enforcement(cgroup_id);
+  } else {
+    probe_.set_enforcement(cgroup_id, as_told(answers, unit));
+  }
+}
+
+void KernelEnforcement::take(const identity::Unit& unit) {
+  if (!active_ || unit.cgroup_id == 0) {
+    return;
+  }
+  for (const std::uint64_t id : registry_.cgroups().ids()) {
+    if (registry_.is_within(id, unit)) {
+      renew(id);
+    }
+  }
+}
+
+void KernelEnforcement::take(const event::Record& record) {
+  if (!active_) {
+    return;
+  }
+  if (const auto* const made = std::get_if<event::CgroupMade>(&record.payload)) {
+    renew(made->id);
+  } else if (const auto* const removed = std::get_if<event::CgroupRemoved>(&record.payload)) {
+    probe_.forget_enforcement(removed->id);
+  }
+}
+
+}  // namespace isoscope::agent
