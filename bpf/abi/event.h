@@ -226,6 +226,10 @@ enum isoscope_access_kind {
 	ISOSCOPE_ACCESS_BPF = 9,	     /* detail: the command of bpf(2) */
 	ISOSCOPE_ACCESS_FOREIGN_CWD = 10,    /* at exec; detail: mount namespace of the folder */
 	ISOSCOPE_ACCESS_FOREIGN_ROOT = 11,   /* at exec; the same of the root */
+	/* Refused by the kernel itself; detail: CLONE_NEW* of the namespaces. */
+	ISOSCOPE_ACCESS_SETNS = 12,
+	ISOSCOPE_ACCESS_UNSHARE = 13,
+	ISOSCOPE_ACCESS_CLONE = 14,
 };
 
 #define ISOSCOPE_PATH_BYTES 128
@@ -245,12 +249,13 @@ struct isoscope_access {
 	__u32 uid;
 	__u32 kind; /* enum isoscope_access_kind */
 	__u32 detail;
-	__s32 result;	  /* 0, or the negative errno with which a security module refused it */
-	__u32 path_bytes; /* with the zero */
+	__s32 result;	   /* 0, or the negative errno with which it was refused */
+	__u32 target_inum; /* inum of the one that setns was to enter; 0: not known, as behind a pidfd */
+	__u32 path_bytes;  /* with the zero */
 	char comm[ISOSCOPE_COMM_BYTES];
 	char path[ISOSCOPE_PATH_BYTES]; /* cut; empty: none */
 };
-ISOSCOPE_ASSERT_OFFSET(isoscope_access, path, 132);
+ISOSCOPE_ASSERT_OFFSET(isoscope_access, path, 136);
 
 /*
  * What no system call can do to a task. I6 (namespaces change within a system call only), I7 (the cgroup

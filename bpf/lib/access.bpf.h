@@ -12,6 +12,7 @@ struct access {
 	__u32 detail; /* see struct isoscope_access */
 	__s32 result;
 	__u32 target_pid;
+	__u32 target_inum;	    /* of a namespace */
 	struct task_struct *target; /* NULL: none, or known by its pid alone */
 	const void *path;	    /* text in the kernel's memory; NULL: none */
 };
@@ -94,6 +95,7 @@ static __always_inline bool emit_access(struct task_struct *task, const struct t
 	event.kind = what->kind;
 	event.detail = what->detail;
 	event.result = what->result;
+	event.target_inum = what->target_inum;
 	event.home_cgroup_id = record->home_cgroup_id;
 	event.start_ns = task->start_boottime;
 	event.cap_effective = 0;
@@ -123,20 +125,22 @@ static __always_inline int report_access(const struct access *what)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_record *record = find_task(task->pid);
 	struct access_key key = {.kind = what->kind, .detail = what->detail};
-	__u64 now;
+	__u64 target_cgroup_id, now;
 
 	if (!record || !is_contained(record))
 		return 0;
-	key.target_cgroup_id = home_of_target(what);
+	target_cgroup_id = home_of_target(what);
 	key.home_cgroup_id = record->home_cgroup_id;
-	if (key.target_cgroup_id == key.home_cgroup_id)
+	if (target_cgroup_id == key.home_cgroup_id)
 		return 0;
+	/* An attempt has no target but perhaps a namespace; inums are above all ids of cgroups. */
+	key.target_cgroup_id = target_cgroup_id ? target_cgroup_id : what->target_inum;
 	now = bpf_ktime_get_ns();
 	/*
 	 * Only what was told quiets the next. Least recently used entries make room: nothing is lost but a
 	 * fold.
 	 */
-	if (!is_repeated(&key, now) && emit_access(task, record, what, key.target_cgroup_id, now))
+	if (!is_repeated(&key, now) && emit_access(task, record, what, target_cgroup_id, now))
 		bpf_map_update_elem(&accesses, &key, &now, BPF_ANY);
 	return 0;
 }

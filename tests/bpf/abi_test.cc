@@ -138,7 +138,8 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_access, target_tgid),
         MEMBER(isoscope_access, parent_tgid), MEMBER(isoscope_access, uid),
         MEMBER(isoscope_access, kind), MEMBER(isoscope_access, detail),
-        MEMBER(isoscope_access, result), MEMBER(isoscope_access, path_bytes),
+        MEMBER(isoscope_access, result), MEMBER(isoscope_access, target_inum),
+        MEMBER(isoscope_access, path_bytes),
         MEMBER(isoscope_access, exe), MEMBER(isoscope_access, comm), MEMBER(isoscope_access, path)}}},
     {"isoscope_preemption_key", {sizeof(isoscope_preemption_key), {
         MEMBER(isoscope_preemption_key, account), MEMBER(isoscope_preemption_key, by)}}},

@@ -235,6 +235,9 @@ TEST(CommandLine, EventsAddUp) {
   EXPECT_FALSE(streams.crossings);
   streams = good({"run", "--events", "all"}).streams;
   EXPECT_TRUE(streams.exits && streams.switches && streams.cgroups && streams.crossings);
+  EXPECT_TRUE(streams.accesses && streams.attempts);
+  EXPECT_FALSE(good({"run", "--events", "accesses"}).streams.attempts);
+  EXPECT_TRUE(good({"run", "--events", "attempts"}).streams.attempts);
 }
 
 TEST(CommandLine, BottleneckThresholdsAddUp) {
@@ -440,15 +443,16 @@ TEST(WrongCommandLine, Values) {
        run_hint},
       {{"run", "--color", "yes"}, "--color yes is not one of auto, always, never", run_hint},
       {{"run", "--events", "exit"},
-       "--events exit is not one of exits, switches, cgroups, crossings, accesses, all; did you mean exits?",
+       "--events exit is not one of exits, switches, cgroups, crossings, accesses, attempts, all; did you "
+       "mean exits?",
        run_hint},
       {{"run", "--events", "exits,,cgroups"},
        "--events exits,,cgroups has \"\", which is not one of exits, switches, cgroups, crossings, accesses, "
-       "all",
+       "attempts, all",
        run_hint},
       {{"run", "--events", "exits,switchs"},
        "--events exits,switchs has \"switchs\", which is not one of exits, switches, cgroups, "
-       "crossings, accesses, all; did "
+       "crossings, accesses, attempts, all; did "
        "you mean switches?",
        run_hint},
       {{"run", "--top", "-1"}, "--top -1 is not a whole number from 0 to 1000000", run_hint},

@@ -269,6 +269,7 @@ Bytes access(const std::string& path, std::uint32_t kind = ISOSCOPE_ACCESS_SIGNA
   r.kind = kind;
   r.detail = 79;
   r.result = -13;
+  r.target_inum = 82;
   r.path_bytes = static_cast<std::uint32_t>(path.size() + 1);
   std::memcpy(r.comm, "sh", 3);
   r.exe = {.inode = 80, .device = 81, .pad = 0};
@@ -289,12 +290,13 @@ TEST(EventDecode, Access) {
   EXPECT_EQ(seen.uid, 78u);
   EXPECT_EQ(seen.detail, 79u);
   EXPECT_EQ(seen.error, 13u);
+  EXPECT_EQ(seen.target_inum, 82u);
   EXPECT_EQ(seen.comm, "sh");
   EXPECT_EQ(seen.exe, (Exe{80, 81}));
   EXPECT_EQ(seen.path, "/run/x.sock");
   EXPECT_EQ(decoded<Access>(access("")).path, "");
   EXPECT_FALSE(decode(access("", 0)));
-  EXPECT_FALSE(decode(access("", ISOSCOPE_ACCESS_FOREIGN_ROOT + 1)));
+  EXPECT_FALSE(decode(access("", ISOSCOPE_ACCESS_CLONE + 1)));
   Bytes cut = access("/run/x.sock");
   cut.pop_back();
   EXPECT_FALSE(decode(cut));

@@ -24,6 +24,7 @@ Features whole() {
   features.task_iterator = true;
   features.fexit_commit_creds = true;
   features.access = {true, true, true, true, true, true, true, true};
+  features.attempts = {true, true};
   features.tracefs = true;
   features.cgroups = CgroupHierarchy{CgroupController::unified, 0, {"/sys/fs/cgroup", ""}};
   features.kvm.loaded = true;
@@ -66,6 +67,15 @@ TEST(Explain, NamesTheHooksThatAreMissing) {
   EXPECT_EQ(line(lines, "access across units").state, Availability::degraded);
   EXPECT_THAT(line(lines, "access across units").words,
               HasSubstr("without hooks for ptrace and /proc/PID, bpf(2)"));
+}
+
+TEST(Explain, SaysWhetherRefusedCrossingsAreSeen) {
+  Features features = whole();
+  EXPECT_EQ(line(explain(features), "crossings that are refused").state, Availability::on);
+  features.attempts.of_32_bits = false;
+  EXPECT_THAT(line(explain(features), "crossings that are refused").words, HasSubstr("of 64-bit programs"));
+  features.attempts.there = false;
+  EXPECT_EQ(line(explain(features), "crossings that are refused").state, Availability::off);
 }
 
 TEST(Explain, SaysWhichInvariantCannotBeTold) {

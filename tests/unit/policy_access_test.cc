@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "identity_world.h"
 #include "policy/engine.h"
@@ -122,6 +123,34 @@ TEST_F(Accesses, OfTheKernelAreEscapes) {
     EXPECT_EQ(escape->to.kind, identity::UnitKind::host);
     EXPECT_FALSE(reach(sshd_, {.kind = kind}));
   }
+}
+
+TEST_F(Accesses, RefusedCrossings) {
+  constexpr std::uint32_t newuts = 0x04000000, newnet = 0x40000000;
+  const auto enter = [&](std::uint32_t inum) {
+    return reach(one_, {.kind = AccessKind::setns, .detail = newuts, .error = 1, .target_inum = inum});
+  };
+  const auto escape = enter(host_namespaces()[NamespaceType::uts]);
+  ASSERT_TRUE(escape);
+  EXPECT_EQ(escape->direction, Direction::escape);
+  const auto lateral = enter(world_.units.unit_of_cgroup(other_.cgroup).namespaces[NamespaceType::uts]);
+  ASSERT_TRUE(lateral);
+  EXPECT_EQ(lateral->direction, Direction::lateral);
+  EXPECT_EQ(lateral->to.id, id_b);
+  EXPECT_FALSE(enter(world_.units.unit_of_cgroup(one_.cgroup).namespaces[NamespaceType::uts]));
+  EXPECT_EQ(enter(0)->to.kind, identity::UnitKind::host) << "behind a pidfd";
+
+  const auto made = reach(one_, {.kind = AccessKind::unshare, .detail = newuts | newnet, .error = 1});
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->direction, Direction::nest);
+  const Facts facts = facts_of(*made);
+  EXPECT_EQ(facts.event, EventKind::attempt);
+  EXPECT_EQ(facts.mechanism, "unshare");
+  EXPECT_EQ(facts.namespaces, (std::vector{NamespaceType::uts, NamespaceType::net}));
+  EXPECT_EQ(facts.resources, (std::vector<std::string>{"namespace/uts", "namespace/net"}));
+  EXPECT_FALSE(facts.to);
+  EXPECT_TRUE(judge(*made).empty()) << "it was refused";
+  EXPECT_FALSE(reach(sshd_, {.kind = AccessKind::clone, .detail = newuts, .error = 1}));
 }
 
 // Rule and effect, or `-`.

@@ -62,7 +62,9 @@ TEST(Message, TheStandardSentences) {
   EXPECT_EQ(standard_message(breach), "nsenter of container web broke I6");
   Facts attempt = facts_of(samples::escape());
   attempt.event = EventKind::attempt;
-  EXPECT_EQ(standard_message(attempt), "nsenter of container shop/web tried setns towards host");
+  EXPECT_EQ(standard_message(attempt), "nsenter of container shop/web tried setns (mnt, net) towards host");
+  attempt.to.reset();
+  EXPECT_EQ(standard_message(attempt), "nsenter of container shop/web tried setns (mnt, net)");
 }
 
 }  // namespace

@@ -54,8 +54,10 @@ std::uint32_t data_ring_bytes(const config::Config& config) {
   return config.streams.exits || config.streams.switches ? streaming : at_rest;
 }
 
-probe::Options probe_options(const config::Config& config, const event::NamespaceSet& host) {
+probe::Options probe_options(const config::Config& config, const event::NamespaceSet& host,
+                             const policy::PolicySet& policies) {
   probe::Options options;
+  options.attempts = config.streams.attempts || policy::asks_for_attempts(policies);
   options.stream_exits = config.streams.exits;
   options.stream_switches = config.streams.switches;
   options.slow_exit_ns = static_cast<std::uint64_t>(config.slow_exit.count());
@@ -92,7 +94,7 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
     files.push_back(std::move(*listener));
   }
   HostView host(features.cgroups);
-  auto probe = probe::Probe::create(features, probe_options(config, host.namespaces()));
+  auto probe = probe::Probe::create(features, probe_options(config, host.namespaces(), guard->policies()));
   if (!probe) {
     return probe.error();
   }

@@ -11,6 +11,7 @@
 #include "policy/access.h"
 #include "policy/breach.h"
 #include "policy/crossing.h"
+#include "policy/facts.h"
 
 namespace isoscope::agent {
 
@@ -24,6 +25,17 @@ std::uint64_t home_cgroup_of(const event::Record& record) {
     return attached->home_cgroup_id;
   }
   return record.meta.cgroup_id;
+}
+
+bool is_streamed(const policy::Event& event, const config::Streams& streams) {
+  const auto* const access = std::get_if<policy::Access>(&event);
+  if (access == nullptr) {
+    return streams.crossings;
+  }
+  if (policy::is_about_namespaces(access->kind)) {
+    return streams.attempts;
+  }
+  return streams.accesses || (streams.attempts && access->error != 0);
 }
 
 }  // namespace
@@ -89,8 +101,7 @@ bool Pipeline::report_event(policy::Event event, std::uint64_t cgroup_id) {
   std::vector<policy::Violation> violations = guard_.judge(event);
   const bool is_enforced = std::any_of(violations.begin(), violations.end(),
                                        [](const policy::Violation& one) { return one.enforce; });
-  const bool streams =
-      std::holds_alternative<policy::Access>(event) ? config_.streams.accesses : config_.streams.crossings;
+  const bool streams = is_streamed(event, config_.streams);
   if (streams || !violations.empty()) {  // what nobody is shown costs nothing
     incident.ancestry = ancestry_.read(process.pid, process.tid, process.parent_pid, process.start_boot_ns,
                                        base::monotonic_ns());

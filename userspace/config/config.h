@@ -35,6 +35,7 @@ struct Streams {
   bool switches = false;
   bool cgroups = false;
   bool accesses = false;   // by containers, pods and VMs, to what is not theirs; also what was refused
+  bool attempts = false;   // of theirs to cross, which the kernel refused; and accesses that were refused
   bool crossings = false;  // every crossing; violations and unit records are always streamed
 };
 

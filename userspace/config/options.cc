@@ -105,10 +105,15 @@ Result<Ok> for_each_item(std::string_view value, Take take) {
 
 Result<Ok> set_events(Draft& draft, std::string_view value) {
   Streams& streams = draft.config.streams;
-  const Streams all = {true, true, true, true, true};
+  const Streams all = {true, true, true, true, true, true};
   const std::vector<std::pair<std::string_view, bool Streams::*>> members = {
-      {"exits", &Streams::exits},         {"switches", &Streams::switches}, {"cgroups", &Streams::cgroups},
-      {"crossings", &Streams::crossings}, {"accesses", &Streams::accesses}, {"all", nullptr}};
+      {"exits", &Streams::exits},
+      {"switches", &Streams::switches},
+      {"cgroups", &Streams::cgroups},
+      {"crossings", &Streams::crossings},
+      {"accesses", &Streams::accesses},
+      {"attempts", &Streams::attempts},
+      {"all", nullptr}};
   return for_each_item(value, [&](std::string_view word) -> Result<Ok> {
     Result<bool Streams::*> member = parse_choice(word, members);
     if (!member) {
@@ -304,7 +309,7 @@ constexpr Option table[] = {
        return store(parse_duration(value), draft.config.duration);
      }, nullptr},
     {"events", 0, "LIST", for_run, true, true, Section::tracing,
-     "stream single events: exits, switches, cgroups,\ncrossings, accesses or all, separated by commas",
+     "stream single events: exits, switches, cgroups,\ncrossings, accesses, attempts or all, separated by\ncommas",
      set_events, [](Draft& draft) { draft.config.streams = {}; }},
     {"slow-exit", 0, "TIME", for_run, true, false, Section::tracing,
      "stream VM exits that take this long or longer",

@@ -33,7 +33,7 @@ static_assert(static_cast<int>(SeenAt::exit) == ISOSCOPE_SEEN_AT_EXIT);
 static_assert(static_cast<int>(Invariant::seccomp) == ISOSCOPE_INVARIANT_SECCOMP);
 static_assert(static_cast<int>(Invariant::initial_credentials) == ISOSCOPE_INVARIANT_INITIAL_CRED);
 static_assert(static_cast<int>(CapabilitySet::permitted) == ISOSCOPE_CAPABILITY_PERMITTED);
-static_assert(static_cast<int>(AccessKind::foreign_root) == ISOSCOPE_ACCESS_FOREIGN_ROOT);
+static_assert(static_cast<int>(AccessKind::clone) == ISOSCOPE_ACCESS_CLONE);
 
 Error broken(std::string what) {
   return Error{ErrorKind::failure, "broken event record: " + std::move(what)};
@@ -147,7 +147,7 @@ Result<Payload> decode_access(std::span<const std::byte> bytes) {
   if (!path) {
     return path.error();
   }
-  if (wire.kind < ISOSCOPE_ACCESS_PTRACE || wire.kind > ISOSCOPE_ACCESS_FOREIGN_ROOT) {
+  if (wire.kind < ISOSCOPE_ACCESS_PTRACE || wire.kind > ISOSCOPE_ACCESS_CLONE) {
     return broken(fmt::format("unknown kind {} of an access", wire.kind));
   }
   return Payload(Access{.kind = static_cast<AccessKind>(wire.kind),
@@ -157,6 +157,7 @@ Result<Payload> decode_access(std::span<const std::byte> bytes) {
                         .target_tgid = wire.target_tgid,
                         .detail = wire.detail,
                         .error = wire.result < 0 ? -static_cast<std::uint32_t>(wire.result) : 0,
+                        .target_inum = wire.target_inum,
                         .path = *std::move(path),
                         .start_boot_ns = wire.start_ns,
                         .cap_effective = wire.cap_effective,

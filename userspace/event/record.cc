@@ -47,6 +47,20 @@ const char* to_string(Mechanism mechanism) {
   return "?";
 }
 
+std::vector<NamespaceType> namespaces_of_flags(std::uint32_t flags) {
+  // include/uapi/linux/sched.h, in the order of the types.
+  constexpr std::uint32_t bits[] = {0x00020000, 0x04000000, 0x08000000, 0x40000000,
+                                    0x20000000, 0x02000000, 0x00000080, 0x10000000};
+  static_assert(std::size(bits) == namespace_types);
+  std::vector<NamespaceType> types;
+  for (std::size_t i = 0; i < std::size(bits); ++i) {
+    if ((flags & bits[i]) != 0) {
+      types.push_back(static_cast<NamespaceType>(i));
+    }
+  }
+  return types;
+}
+
 const char* to_string(AccessKind kind) {
   switch (kind) {
     case AccessKind::ptrace:
@@ -71,6 +85,12 @@ const char* to_string(AccessKind kind) {
       return "foreign_cwd";
     case AccessKind::foreign_root:
       return "foreign_root";
+    case AccessKind::setns:
+      return "setns";
+    case AccessKind::unshare:
+      return "unshare";
+    case AccessKind::clone:
+      return "clone";
   }
   return "?";
 }

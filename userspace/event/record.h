@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace isoscope::event {
 
@@ -24,6 +25,9 @@ enum class Isa : std::uint32_t { unknown = 0, vmx = 1, svm = 2 };
 enum class NamespaceType : std::uint8_t { mnt, uts, ipc, net, pid, cgroup, time, user };
 inline constexpr std::size_t namespace_types = 8;
 const char* to_string(NamespaceType type);
+
+// The types that CLONE_NEW* flags stand for.
+std::vector<NamespaceType> namespaces_of_flags(std::uint32_t flags);
 
 // Namespace inums by type; 0: this kernel does not have the type.
 struct NamespaceSet {
@@ -169,6 +173,9 @@ enum class AccessKind : std::uint8_t {
   bpf,
   foreign_cwd,
   foreign_root,
+  setns,  // these and the next: only ever refused
+  unshare,
+  clone,
 };
 const char* to_string(AccessKind kind);
 
@@ -179,9 +186,10 @@ struct Access {
   std::uint64_t target_cgroup_id = 0;     // home of the other task; 0: there is none, or it is not known
   std::uint64_t target_in_cgroup_id = 0;  // where that task is now
   std::uint32_t target_tgid = 0;          // 0: there is none
-  std::uint32_t detail = 0;               // PTRACE_MODE_*, signal, command of bpf(2), or mount namespace
-  std::uint32_t error = 0;                // the errno with which a security module refused it; 0: none did
-  std::string path;                       // raw kernel bytes; cut; empty: none
+  std::uint32_t detail = 0;       // PTRACE_MODE_*, signal, command of bpf(2), mount namespace, or CLONE_NEW*
+  std::uint32_t error = 0;        // the errno with which it was refused; 0: it was not
+  std::uint32_t target_inum = 0;  // of the namespace that setns was to enter; 0: not known
+  std::string path;               // raw kernel bytes; cut; empty: none
   std::uint64_t start_boot_ns = 0;
   std::uint64_t cap_effective = 0;
   std::uint32_t parent_tgid = 0;

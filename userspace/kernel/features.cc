@@ -89,6 +89,20 @@ Capability access_across_units(const AccessHooks& hooks) {
       fmt::format("signals and folders left open are seen; without hooks for {}", fmt::join(missing, ", "))};
 }
 
+Capability refused_crossings(const AttemptHooks& hooks) {
+  const std::string name = "crossings that are refused";
+  if (!hooks.there) {
+    return {
+        name, Availability::off,
+        "no fexit on the system calls setns, unshare and clone: those that fail leave no trace in any state"};
+  }
+  return {name, hooks.of_32_bits ? Availability::on : Availability::degraded,
+          fmt::format(
+              "fexit on setns, unshare and clone{}, where attempts are asked for (--events attempts); not "
+              "what seccomp refuses",
+              hooks.of_32_bits ? "" : " of 64-bit programs")};
+}
+
 Capability units_by_cgroup(const Features& features) {
   const std::string name = "units by cgroup";
   if (!features.cgroups) {
@@ -228,6 +242,7 @@ std::vector<Capability> explain(const Features& features) {
   lines.push_back(recheck(features));
   lines.push_back(invariants(features));
   lines.push_back(access_across_units(features.access));
+  lines.push_back(refused_crossings(features.attempts));
   return lines;
 }
 

@@ -40,6 +40,12 @@ struct AccessHooks {
   bool bpf = false;
 };
 
+// What sees setns, unshare and clone that the kernel refuses (fexit).
+struct AttemptHooks {
+  bool there = false;
+  bool of_32_bits = false;  // also those of 32-bit system calls
+};
+
 enum class KvmVendor { none, svm, vmx, other };
 
 // KVM as it is now; it may come and go while we run.
@@ -74,6 +80,7 @@ struct Features {
   bool task_iterator = false;       // a program can walk over all tasks
   bool fexit_commit_creds = false;  // else new credentials are seen at the next switch
   AccessHooks access;
+  AttemptHooks attempts;
   bool tracefs = false;
   std::optional<CgroupHierarchy> cgroups;  // the hierarchy to follow; none is mounted: nothing
   KvmFeatures kvm;

@@ -23,8 +23,9 @@ const Unit* owner_of_task(const Unit& subject, const event::Access& access, cons
   return units.is_within(owner, subject) ? nullptr : &owner;
 }
 
-const Unit* owner_of_mount(const Unit& subject, const event::Access& access, const UnitRegistry& units) {
-  const identity::NamespaceOwners owners = units.owners_of(event::NamespaceType::mnt, access.detail);
+const Unit* owner_of_namespace(const Unit& subject, event::NamespaceType type, std::uint32_t inum,
+                               const UnitRegistry& units) {
+  const identity::NamespaceOwners owners = units.owners_of(type, inum);
   const auto is_own = [&](const Unit* unit) { return units.is_within(*unit, subject); };
   if (owners.is_host) {
     return &units.host();
@@ -39,6 +40,13 @@ const Unit* owner_of_mount(const Unit& subject, const event::Access& access, con
   return is_known ? owners.maker : nullptr;
 }
 
+const Unit* owner_of_entered(const Unit& subject, const event::Access& access, const UnitRegistry& units) {
+  const std::vector<event::NamespaceType> types = event::namespaces_of_flags(access.detail);
+  return access.target_inum == 0 || types.size() != 1
+             ? &units.host()
+             : owner_of_namespace(subject, types.front(), access.target_inum, units);
+}
+
 const Unit* owner_of_target(const Unit& subject, const event::Access& access, const UnitRegistry& units) {
   switch (access.kind) {
     case AccessKind::ptrace:
@@ -48,7 +56,12 @@ const Unit* owner_of_target(const Unit& subject, const event::Access& access, co
     case AccessKind::file_received:
     case AccessKind::foreign_cwd:
     case AccessKind::foreign_root:
-      return owner_of_mount(subject, access, units);
+      return owner_of_namespace(subject, event::NamespaceType::mnt, access.detail, units);
+    case AccessKind::setns:
+      return owner_of_entered(subject, access, units);
+    case AccessKind::unshare:
+    case AccessKind::clone:
+      return &subject;
     case AccessKind::release_agent:
     case AccessKind::core_pattern:
     case AccessKind::usermode_helper:
@@ -84,7 +97,11 @@ std::optional<Access> resolve_access(const event::Meta& meta, const event::Acces
                     .exe_file = access.exe};
   result.from = subject.ref;
   result.to = owner->ref;
-  result.direction = identity::is_host_software(*owner) ? Direction::escape : Direction::lateral;
+  if (owner == &subject) {  // it wanted something new
+    result.direction = Direction::nest;
+  } else {
+    result.direction = identity::is_host_software(*owner) ? Direction::escape : Direction::lateral;
+  }
   result.kind = access.kind;
   result.detail = access.detail;
   result.error = access.error;

@@ -15,6 +15,10 @@ namespace isoscope::policy {
 //   cgroup, as
 //                                     what a runtime just puts there
 //   fd, foreign_cwd, foreign_root     the owner of the file's mount namespace; one that is not known is own
+//   setns, refused                    the owner of that namespace; the host's where it is not known, as
+//   behind
+//                                     a pidfd
+//   unshare, clone, refused           nobody: its direction is nest
 //   all others                        the host: the kernel does it for every unit
 //
 // The host and host software make it an escape, other units lateral. A socket whose listener is not known is

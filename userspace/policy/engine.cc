@@ -63,6 +63,17 @@ PolicySet::PolicySet(std::vector<Policy> policies)
   }
 }
 
+bool asks_for_attempts(const PolicySet& policies) {
+  const auto asks = [](const Policy& policy) {
+    return std::any_of(policy.rules.begin(), policy.rules.end(), [](const Rule& rule) {
+      return std::find(rule.on.events.begin(), rule.on.events.end(), EventKind::attempt) !=
+             rule.on.events.end();
+    });
+  };
+  return asks(policies.last_resort()) ||
+         std::any_of(policies.policies().begin(), policies.policies().end(), asks);
+}
+
 const Rule* deciding_rule(const Policy& policy, const Facts& facts) {
   const auto rule = std::find_if(policy.rules.begin(), policy.rules.end(),
                                  [&](const Rule& one) { return applies(one, facts); });

@@ -41,6 +41,9 @@ class PolicySet {
   Policy last_resort_;
 };
 
+// Whether a rule is about attempts by name: they are seen only if somebody asks for them.
+bool asks_for_attempts(const PolicySet& policies);
+
 // The first rule of the policy that is about the event; null: none.
 const Rule* deciding_rule(const Policy& policy, const Facts& facts);
 

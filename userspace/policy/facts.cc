@@ -45,6 +45,10 @@ const char* resource_of(event::AccessKind kind) {
     case AccessKind::module_load:
     case AccessKind::bpf:
       return "kernel";
+    case AccessKind::setns:
+    case AccessKind::unshare:
+    case AccessKind::clone:
+      break;  // namespaces, each of its own name
   }
   return "?";
 }
@@ -73,6 +77,11 @@ const char* resource_of(event::Invariant invariant) {
 
 }  // namespace
 
+bool is_about_namespaces(event::AccessKind kind) {
+  using event::AccessKind;
+  return kind == AccessKind::setns || kind == AccessKind::unshare || kind == AccessKind::clone;
+}
+
 Facts facts_of(const Access& access) {
   constexpr std::uint32_t ptrace_attach = 0x02;  // PTRACE_MODE_ATTACH of linux/ptrace.h
   Facts facts;
@@ -82,11 +91,21 @@ Facts facts_of(const Access& access) {
   if (access.kind == event::AccessKind::ptrace && (access.detail & ptrace_attach) == 0) {
     facts.action = "ptrace_read";
   }
-  facts.resources = {resource_of(access.kind)};
   facts.path = access.path;
   facts.unit = access.from;
-  facts.to = access.to;
   facts.process = access.process;
+  if (is_about_namespaces(access.kind)) {
+    facts.mechanism = facts.action;
+    for (const event::NamespaceType type : event::namespaces_of_flags(access.detail)) {
+      facts.namespaces.push_back(type);
+      facts.resources.push_back(fmt::format("namespace/{}", event::to_string(type)));
+    }
+  } else {
+    facts.resources = {resource_of(access.kind)};
+  }
+  if (access.direction != Direction::nest) {
+    facts.to = access.to;
+  }
   return facts;
 }
 

@@ -31,6 +31,8 @@ struct Facts {
 Facts facts_of(const Crossing& crossing);
 // The action of a ptrace check that only reads is `ptrace_read`.
 Facts facts_of(const Access& access);
+// What setns, unshare and clone were refused.
+bool is_about_namespaces(event::AccessKind kind);
 // It has neither direction nor namespaces, and nobody that it was done to.
 Facts facts_of(const Breach& breach);
 Facts facts_of(const Event& event);

@@ -150,8 +150,9 @@ std::string standard_message(const Facts& facts) {
     case EventKind::crossing:
       break;
     case EventKind::attempt:
-      return fmt::format("{} of {} tried {} towards {}", facts.process.comm, describe(facts.unit),
-                         facts.action, to);
+      return fmt::format("{} of {} tried {}{}{}", facts.process.comm, describe(facts.unit), facts.action,
+                         facts.namespaces.empty() ? "" : fmt::format(" ({})", namespaces_of(facts)),
+                         facts.to ? fmt::format(" towards {}", to) : "");
     case EventKind::access:
       return fmt::format("{} of {} reached {} by {}", facts.process.comm, describe(facts.unit), to,
                          facts.action);

@@ -69,11 +69,12 @@ struct Crossing : Incident {
   bool initial = false;              // its nsproxy is the kernel's first
 };
 
-// A task of a unit reached out of it: its direction is escape or lateral. Refused, it is an attempt.
+// A task of a unit reached out of it: its direction is escape or lateral. Refused, it is an attempt; that may
+// also be an unshare or a clone, whose direction is nest.
 struct Access : Incident {
   event::AccessKind kind = event::AccessKind::ptrace;
   std::uint32_t detail = 0;      // see event::Access
-  std::uint32_t error = 0;       // errno; 0: it was not refused by a security module
+  std::uint32_t error = 0;       // errno; 0: it was not refused
   std::string path;              // of what it is about, where that has one
   std::uint32_t target_pid = 0;  // 0: it is not about a process
 };

@@ -136,6 +136,14 @@ kernel::AccessHooks access_hooks(const btf* types, bool fentry) {
           .bpf = has("security_bpf")};
 }
 
+kernel::AttemptHooks attempt_hooks(const btf* types, bool fentry) {
+  const auto has = [&](const char* function) {
+    return btf__find_by_name_kind(types, function, BTF_KIND_FUNC) > 0;
+  };
+  const bool there = fentry && has("__x64_sys_setns") && has("__x64_sys_unshare") && has("kernel_clone");
+  return {.there = there, .of_32_bits = there && has("__ia32_sys_setns") && has("__ia32_sys_unshare")};
+}
+
 void discover_types(kernel::Features& features) {
   const Btf types(btf__load_vmlinux_btf());
   if (!types) {
@@ -162,6 +170,7 @@ void discover_types(kernel::Features& features) {
   features.fexit_commit_creds =
       features.legal_paths() && btf__find_by_name_kind(types.get(), "commit_creds", BTF_KIND_FUNC) > 0;
   features.access = access_hooks(types.get(), features.legal_paths());
+  features.attempts = attempt_hooks(types.get(), features.legal_paths());
 }
 
 std::string tracefs_root() {

@@ -197,6 +197,13 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
                                         {programs.handle_bpf, features.access.bpf}}) {
     bpf_program__set_autoload(program, wanted);
   }
+  for (bpf_program* const program :
+       {programs.handle_setns, programs.handle_unshare, programs.handle_kernel_clone}) {
+    bpf_program__set_autoload(program, options.attempts && features.attempts.there);
+  }
+  for (bpf_program* const program : {programs.handle_setns_32, programs.handle_unshare_32}) {
+    bpf_program__set_autoload(program, options.attempts && features.attempts.of_32_bits);
+  }
   bpf_program__set_autoload(programs.handle_iter_task, features.task_iterator);
   bpf_map__set_max_entries(impl->skeleton->maps.exit_cells, options.exit_cells + 1);
   bpf_map__set_max_entries(impl->skeleton->maps.free_exit_cells, options.exit_cells);

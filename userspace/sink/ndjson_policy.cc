@@ -148,6 +148,14 @@ void add_event(Json& json, JsonObject& object, const policy::Access& access) {
   if (!access.path.empty()) {
     object.text("path", access.path);
   }
+  if (!facts.namespaces.empty()) {
+    object.key("namespaces");
+    json.writer.StartArray();
+    for (const event::NamespaceType type : facts.namespaces) {
+      write_text(json, event::to_string(type));
+    }
+    json.writer.EndArray();
+  }
   object.number("detail", access.detail);
   if (access.error != 0) {
     object.number("errno", access.error);

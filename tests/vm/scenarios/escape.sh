@@ -43,6 +43,7 @@ start_container two "$other_id"
 each_type setns
 echo 0 >/proc/sys/kernel/ftrace_enabled
 "$isoscope" check | grep -q 'off *namespace changes by system call' || fail "check does not say that fentry is off"
+"$isoscope" check | grep -q 'off *crossings that are refused' || fail "check does not say that attempts are off"
 each_type unknown
 echo 1 >/proc/sys/kernel/ftrace_enabled
 container.sh stop runc one
