@@ -451,7 +451,7 @@ TEST(WrongCommandLine, Values) {
        run_hint},
       {{"run", "--events", "exits,,cgroups"},
        "--events exits,,cgroups has \"\", which is not one of exits, switches, cgroups, crossings, accesses, "
-       "all",
+       "attempts, all",
        run_hint},
       {{"run", "--events", "exits,switchs"},
        "--events exits,switchs has \"switchs\", which is not one of exits, switches, cgroups, "

@@ -75,13 +75,15 @@ TEST(KernelAnswer, OtherUnits) {
 
 // Whether it is this process, only userspace can tell.
 TEST(KernelAnswer, WhatDependsOnTheProcessIsLeftToUserspace) {
+  const char* const allowed_first =
+      "  - {name: a, on: {exe: /usr/bin/runc}, effect: allow}\n"
+      "  - {name: b, on: {direction: escape}, effect: deny}\n";
   for (const char* rules :
        {"  - {name: a, on: {direction: escape, exe: /usr/bin/nsenter}, effect: deny}\n",
         "  - {name: a, on: {direction: escape, process.uid: 0}, effect: deny}\n",
         "  - {name: a, on: {direction: escape, capability: sys_admin}, effect: deny}\n",
         "  - {name: a, on: {direction: escape}, except: {exe: /usr/bin/runc}, effect: deny}\n",
-        "  - {name: a, on: {exe: /usr/bin/runc}, effect: allow}\n"
-        "  - {name: b, on: {direction: escape}, effect: deny}\n"}) {
+        allowed_first}) {
     EXPECT_TRUE(answers_to(policy(rules)).empty()) << rules;
   }
 }
