@@ -61,12 +61,12 @@ scenarios_on_6_1=()  # the kernel does not matter
 scenarios_on_6_12=() # nor here
 scenarios_last=()    # take cgroup v2 away, and lock the machine down, until it is off
 if [ $all = yes ]; then
-    scenarios+=(nested runqlat split sched kvm_modules lifetimes names policies command counts outputs enforce silent flood
-        storm births ends resources matrix silent_system memory)
+    scenarios+=(nested runqlat split sched kvm_modules lifetimes policies counts enforce silent flood storm births ends matrix
+        silent_system memory)
     scenarios_one_cpu=(linux_guest)
     scenarios_counted=(means many_cgroups waits)
     # shellcheck disable=SC2034 # by name, in on_kernel
-    scenarios_on_6_1=(prometheus)
+    scenarios_on_6_1=(names command outputs resources prometheus)
     # shellcheck disable=SC2034
     scenarios_on_6_12=(installed in_pod)
     scenarios_last=(cgroup_v1 bad_machines)
