@@ -122,7 +122,7 @@ rpm_installs() {
     case $status in 0 | 4 | 5) grep -q '^Linux ' "$scratch/said" ;; *) fail "check ended with $status: $(cat "$scratch/said")" ;; esac
     "$root/usr/bin/isoscope" config validate "$root/etc/isoscope/config.yaml"
     same "what the rpm needs" "$(printf '%s\n' /bin/sh /usr/bin/getent /usr/sbin/groupadd \
-        libc.so.6 libm.so.6 libsystemd.so.0 libz.so.1 ld-linux-x86-64.so.2)" \
+        libc.so.6 libm.so.6 libmicrohttpd.so.12 libsystemd.so.0 libz.so.1 ld-linux-x86-64.so.2)" \
         "$(rpm -qp --requires "$(rpm_file)" | sed 's/(.*//; s/ .*//' | grep -v '^rpmlib\|^config\|^rtld' | sort -u)"
 }
 
