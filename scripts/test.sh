@@ -12,7 +12,7 @@ usage: scripts/test.sh [--quick|--all] [TIER...]
 
 TIER: static, unit, bpf, vm; with --all also package, and fuzz, which feeds the reader of policies with malformed files for
 60 s. Without an option, what one change is tried with: of the vm tier the scenarios that hang on the kernel most. --all
-adds clang-tidy, the sanitizers, packages, fuzz and each scenario, on every kernel; --quick leaves one scenario on one kernel.
+adds clang-tidy, the sanitizers, packages, fuzz and each scenario, most on every kernel; --quick leaves one scenario on one kernel.
 A tier that is named runs, whatever the option. Logs go to build/test/. A skip names the feature of this machine that is
 missing; the vm tier brings its own machine and never skips.
 
@@ -256,7 +256,7 @@ vm_tier() {
         check vm/records lab_records
         return
     fi
-    [ $all = no ] || compgen -G 'build/packages/isoscope_*.deb' >"$logs/line" || scripts/package.sh # for `installed`
+    [ $all = no ] || wants package || scripts/package.sh >"$logs/package.log" # for `installed`
     for kernel in 6.1 6.12; do
         scripts/lab.sh --kernel $kernel --prepare || true # the lab itself will say what is wrong
     done

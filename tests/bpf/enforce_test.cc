@@ -132,8 +132,7 @@ TEST_F(Enforce, BackIntoTheUnitsOwnIsNoCrossing) {
   expect_alive();
 }
 
-// Its record is dropped, and it is killed all the same; what was dropped is told when it ends, with the
-// answer.
+// Its record is dropped, and it is killed all the same.
 TEST_F(Enforce, AFullRingSavesNobody) {
   begin({.security_ring_bytes = 4096});
   probe().set_enforcement(box_.id(), enforcement_of(uts));

@@ -112,11 +112,21 @@ TEST(MetricsServer, WhatIsNoRequestIsRefused) {
   EXPECT_THAT(get(server->address(), "/healthz"), StartsWith("HTTP/1.1 200"));
 }
 
+// The end of what `fd` reads: true where the other side has hung up.
+bool is_hung_up_on(const base::UniqueFd& fd) {
+  char buffer[4096];
+  ssize_t got = 0;
+  while ((got = ::read(fd.get(), buffer, sizeof(buffer))) > 0) {
+  }
+  return got == 0 || errno == ECONNRESET;
+}
+
 TEST(MetricsServer, WhoSendsNothingIsDroppedAndTheNextIsServed) {
   const auto server = serve("127.0.0.1:0");
   const base::UniqueFd silent = connect_to(server->address());
   ASSERT_TRUE(silent);
   EXPECT_THAT(get(server->address(), "/healthz"), StartsWith("HTTP/1.1 200"));
+  EXPECT_TRUE(is_hung_up_on(silent));
 }
 
 TEST(MetricsServer, WhoNeverFinishesDoesNotKeepTheAgent) {
@@ -133,15 +143,6 @@ TEST(MetricsServer, WhoNeverFinishesDoesNotKeepTheAgent) {
   server.reset();  // at once, whatever is half-read
   over = true;
   dripping.join();
-}
-
-// The end of what `fd` reads: true where the other side has hung up.
-bool is_hung_up_on(const base::UniqueFd& fd) {
-  char buffer[4096];
-  ssize_t got = 0;
-  while ((got = ::read(fd.get(), buffer, sizeof(buffer))) > 0) {
-  }
-  return got == 0 || errno == ECONNRESET;
 }
 
 TEST(MetricsServer, ALineWithoutAnEndIsCutOff) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "abi/knobs.h"
-#include "policy/kernel_answer.h"
 
 namespace isoscope::agent {
 
@@ -28,29 +27,39 @@ isoscope_enforcement as_told(const policy::KernelAnswers& answers, const identit
 }  // namespace
 
 void KernelEnforcement::renew() {
-  probe_.enforce(false);
+  pause();
   const bool was_active = active_;
   active_ = policy::enforces(policies_);
   if (!active_ && !was_active) {
     return;
   }
+  Known known;
   for (const std::uint64_t id : registry_.cgroups().ids()) {
-    renew(id);
+    renew(id, known);
   }
   probe_.enforce(active_);
 }
 
-void KernelEnforcement::renew(std::uint64_t cgroup_id) {
+// A removed cgroup is resolved for some windows more, and must not come back: nobody would take it away
+// again.
+void KernelEnforcement::renew(std::uint64_t cgroup_id, Known& known) {
   const identity::Unit& unit = registry_.unit_of_task(cgroup_id, 0);
   const std::string* const path = registry_.cgroups().path_of(cgroup_id);
-  const bool wanted = active_ && path != nullptr && !identity::is_host_software(unit) &&
+  const bool wanted = active_ && registry_.cgroups().exists(cgroup_id) &&
+                      unit.state != identity::UnitState::stopped && !identity::is_host_software(unit) &&
                       filter_.passes({&unit.ref, nullptr, path, 0});
-  const policy::KernelAnswers answers =
-      wanted ? policy::kernel_answers(policies_, unit.ref, registry_.host().ref) : policy::KernelAnswers{};
-  if (answers.empty()) {
+  if (!wanted) {
+    probe_.forget_enforcement(cgroup_id);
+    return;
+  }
+  const auto [answers, is_new] = known.try_emplace(&unit);
+  if (is_new) {
+    answers->second = policy::kernel_answers(policies_, unit.ref, registry_.host().ref);
+  }
+  if (answers->second.empty()) {
     probe_.forget_enforcement(cgroup_id);
   } else {
-    probe_.set_enforcement(cgroup_id, as_told(answers, unit));
+    probe_.set_enforcement(cgroup_id, as_told(answers->second, unit));
   }
 }
 
@@ -58,9 +67,10 @@ void KernelEnforcement::take(const identity::Unit& unit) {
   if (!active_ || unit.cgroup_id == 0) {
     return;
   }
+  Known known;
   for (const std::uint64_t id : registry_.cgroups().ids()) {
     if (registry_.is_within(id, unit)) {
-      renew(id);
+      renew(id, known);
     }
   }
 }
@@ -70,7 +80,8 @@ void KernelEnforcement::take(const event::Record& record) {
     return;
   }
   if (const auto* const made = std::get_if<event::CgroupMade>(&record.payload)) {
-    renew(made->id);
+    Known known;
+    renew(made->id, known);
   } else if (const auto* const removed = std::get_if<event::CgroupRemoved>(&record.payload)) {
     probe_.forget_enforcement(removed->id);
   }

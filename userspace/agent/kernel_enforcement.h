@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 
 #include "agent/filter.h"
 #include "event/record.h"
 #include "identity/unit_registry.h"
 #include "policy/engine.h"
+#include "policy/kernel_answer.h"
 #include "probe/probe.h"
 
 namespace isoscope::agent {
@@ -21,6 +23,8 @@ class KernelEnforcement {
                     const policy::PolicySet& policies)
       : probe_(probe), registry_(registry), filter_(filter), policies_(policies) {}
 
+  // No answers from here on: policies are about to change.
+  void pause() { probe_.enforce(false); }
   // For all units there are: at the start, and when there are new policies.
   void renew();
   // A unit has started, has another name, or has stopped.
@@ -29,7 +33,9 @@ class KernelEnforcement {
   void take(const event::Record& record);
 
  private:
-  void renew(std::uint64_t cgroup_id);
+  // Of each unit once: they take a thousand judgements.
+  using Known = std::map<const identity::Unit*, policy::KernelAnswers>;
+  void renew(std::uint64_t cgroup_id, Known& known);
 
   probe::Probe& probe_;
   const identity::UnitRegistry& registry_;

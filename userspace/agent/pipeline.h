@@ -73,6 +73,9 @@ class Pipeline {
   void reopen_outputs();
   // Reads the policies again; those in force stay if something is wrong with the new ones.
   void reload_policies() {
+    // What was answered by the old ones is judged by them.
+    enforcement_->pause();
+    drain_security();
     guard_.reload();
     enforcement_->renew();
   }

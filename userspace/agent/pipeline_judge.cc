@@ -38,6 +38,13 @@ bool is_streamed(const policy::Event& event, const config::Streams& streams) {
   return streams.accesses || (streams.attempts && access->error != 0);
 }
 
+void warn_of_kill(event::Answer answer, bool is_denied, std::uint32_t pid) {
+  if (answer == event::Answer::killed && !is_denied) {
+    base::log::warning("the kernel side has killed process {} by policies that are not in force any more",
+                       pid);
+  }
+}
+
 }  // namespace
 
 // Judged before the registry observes it: afterwards a new namespace has an owner.
@@ -54,7 +61,8 @@ void Pipeline::take_record(const event::Record& record) {
     }
   } else if (const auto* const breach = std::get_if<event::Breach>(&record.payload)) {
     if (auto resolved = policy::resolve_breach(record.meta, *breach, *registry_)) {
-      report_breach(*std::move(resolved), breach->home_cgroup_id);
+      const bool is_denied = report_breach(*std::move(resolved), breach->home_cgroup_id);
+      warn_of_kill(breach->answer, is_denied, record.meta.tgid);
     }
   }
   std::visit([&](const auto& payload) { handle(record.meta, payload); }, record.payload);
@@ -74,16 +82,13 @@ event::Access Pipeline::with_target(event::Access access) const {
 // A rule may ask for what was done, or for what that breaks.
 void Pipeline::report_crossing(policy::Crossing crossing, std::uint64_t cgroup_id) {
   std::vector<policy::Breach> breaches = policy::breaches_of(crossing);
-  const bool was_killed = crossing.answer == event::Answer::killed;
+  const event::Answer answer = crossing.answer;
   const std::uint32_t pid = crossing.process.pid;
   bool is_denied = report_event(std::move(crossing), cgroup_id);
   for (policy::Breach& breach : breaches) {
     is_denied |= report_breach(std::move(breach), cgroup_id);
   }
-  if (was_killed && !is_denied) {
-    base::log::warning("the kernel side has killed process {} by policies that are not in force any more",
-                       pid);
-  }
+  warn_of_kill(answer, is_denied, pid);
 }
 
 bool Pipeline::report_breach(policy::Breach breach, std::uint64_t cgroup_id) {

@@ -32,8 +32,9 @@ const std::vector<unsigned>& needed_to_the_end() {
   return needed;
 }
 
-// Files are renamed, made and removed there during the run.
-std::vector<std::string> folders_of(const config::Config& config) {
+// Outputs, which may be opened again, and their folders, in which files are renamed, made and removed during
+// the run.
+std::vector<std::string> paths_of(const config::Config& config) {
   std::vector<std::string> paths;
   for (const config::Output& output : config.outputs) {
     if (output.path != "-" && output.path != config::standard_error) {
@@ -43,29 +44,30 @@ std::vector<std::string> folders_of(const config::Config& config) {
   if (const auto where = config::parse_listen(config.listen); where && !where->path.empty()) {
     paths.push_back(where->path);
   }
-  for (std::string& path : paths) {
+  std::vector<std::string> with_folders = paths;
+  for (const std::string& path : paths) {
     std::error_code unknown;
     const std::filesystem::path target = std::filesystem::weakly_canonical(path, unknown);
     const std::filesystem::path folder = (unknown ? std::filesystem::path(path) : target).parent_path();
-    path = folder.empty() ? "." : folder.string();
+    with_folders.push_back(folder.empty() ? "." : folder.string());
   }
-  return paths;
+  return with_folders;
 }
 
-// A user's own folder, when root runs isoscope for him.
-bool is_closed_to_us(const std::string& folder) {
-  return ::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0 && errno == EACCES;
+// A user's own, when root runs isoscope for him.
+bool is_closed_to_us(const std::string& path) {
+  return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0 && errno == EACCES;
 }
 
 }  // namespace
 
-void drop_privileges(const config::Config& config) {
-  const std::vector<std::string> folders = folders_of(config);
+void drop_privileges(const config::Config& config, bool has_command) {
+  const std::vector<std::string> paths = paths_of(config);
   auto done = base::keep_capabilities(needed_to_the_end(), {CAP_DAC_OVERRIDE});
   if (done) {
     // Not with it in use: everything would seem open.
     std::vector<unsigned> keep = needed_to_the_end();
-    if (std::any_of(folders.begin(), folders.end(), is_closed_to_us)) {
+    if (has_command || std::any_of(paths.begin(), paths.end(), is_closed_to_us)) {
       keep.push_back(CAP_DAC_OVERRIDE);
     }
     done = base::keep_capabilities(keep);

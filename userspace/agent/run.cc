@@ -133,7 +133,7 @@ Result<Ok> trace(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& chil
       loop.stop();
     }
   }
-  drop_privileges(config);
+  drop_privileges(config, child.has_value());
   notify_ready();
   if (auto done = loop.run(); !done) {
     return done;

@@ -183,6 +183,11 @@ const std::string* CgroupTree::path_of(std::uint64_t id) const {
   return found == nodes_.end() ? nullptr : &found->second.path;
 }
 
+bool CgroupTree::exists(std::uint64_t id) const {
+  const auto found = nodes_.find(id);
+  return found != nodes_.end() && !found->second.removed;
+}
+
 std::uint64_t CgroupTree::parent_of(std::uint64_t id) const {
   const auto found = nodes_.find(id);
   return found == nodes_.end() ? 0 : found->second.parent;

@@ -47,6 +47,7 @@ class CgroupTree {
 
   // Null, 0 and false for ids and paths that are not known.
   const std::string* path_of(std::uint64_t id) const;
+  bool exists(std::uint64_t id) const;  // not of one that was removed, though it is still resolved
   std::uint64_t parent_of(std::uint64_t id) const;
   std::uint64_t id_of(const std::string& path) const;
   bool is_within(std::uint64_t id, std::uint64_t ancestor) const;  // a cgroup is within itself

@@ -15,8 +15,12 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstring>
+#include <memory>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include "base/capabilities.h"
 #include "base/text.h"
@@ -38,11 +42,17 @@ constexpr unsigned longest_silence_s = 3;
 // A request's head and an answer's have to fit; bodies of requests are not read.
 constexpr std::size_t most_connection_bytes = std::size_t{8} << 10;
 
+using Text = std::shared_ptr<const std::string>;
+
 struct Answer {
   unsigned status = MHD_HTTP_OK;
   const char* content_type = "text/plain";
-  std::string body;
+  Text body;
 };
+
+Answer say(unsigned status, std::string_view text) {
+  return {status, "text/plain", std::make_shared<const std::string>(text)};
+}
 
 // What the library says is of clients that went away, or sent what is no request.
 void ignore_message(void* /*nothing*/, const char* /*format*/, std::va_list /*values*/) {}
@@ -147,33 +157,45 @@ struct MetricsServer::State {
   std::string address;
   std::string socket_path;  // empty: TCP
   std::mutex mutex;
-  std::string exposition;  // under the mutex
+  Text exposition;  // under the mutex; null: there is none yet
+  int error = 0;    // of the start, as errno
 
   Answer find(std::string_view path) {
     if (path == "/healthz") {
-      return {MHD_HTTP_OK, "text/plain", "ok\n"};
+      return say(MHD_HTTP_OK, "ok\n");
     }
     if (path != "/metrics" && path != "/readyz") {
-      return {MHD_HTTP_NOT_FOUND, "text/plain", "there are /metrics, /healthz and /readyz\n"};
+      return say(MHD_HTTP_NOT_FOUND, "there are /metrics, /healthz and /readyz\n");
     }
     const std::lock_guard lock(mutex);
-    if (exposition.empty()) {
-      return {MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain", "no window has ended yet\n"};
+    if (exposition == nullptr) {
+      return say(MHD_HTTP_SERVICE_UNAVAILABLE, "no window has ended yet\n");
     }
-    return path == "/metrics" ? Answer{MHD_HTTP_OK, text_format, exposition}
-                              : Answer{MHD_HTTP_OK, "text/plain", "ok\n"};
+    return path == "/metrics" ? Answer{MHD_HTTP_OK, text_format, exposition} : say(MHD_HTTP_OK, "ok\n");
+  }
+
+  // The text is shared: who reads slowly keeps no copy of his own.
+  static MHD_Response* respond(const Text& text) {
+    auto owner = std::make_unique<Text>(text);
+    // The library only reads it.
+    void* const bytes = const_cast<char*>(text->data());  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+    MHD_Response* const response = MHD_create_response_from_buffer_with_free_callback_cls(
+        text->size(), bytes, [](void* shared) { delete static_cast<Text*>(shared); }, owner.get());
+    if (response != nullptr) {
+      static_cast<void>(owner.release());  // its now
+    }
+    return response;
   }
 
   // Called when the head of a request has been read; what is sent after it is not.
   static MHD_Result answer(void* state, MHD_Connection* connection, const char* path, const char* method,
                            const char* /*version*/, const char* /*body*/, std::size_t* /*body_size*/,
-                           void** /*request*/) {
+                           void** /*request*/) try {
     const std::string_view asked(method);
     const bool is_read = asked == MHD_HTTP_METHOD_GET || asked == MHD_HTTP_METHOD_HEAD;
-    Answer found = is_read ? static_cast<State*>(state)->find(path)
-                           : Answer{MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", "only GET and HEAD\n"};
-    MHD_Response* const response =
-        MHD_create_response_from_buffer(found.body.size(), found.body.data(), MHD_RESPMEM_MUST_COPY);
+    const Answer found = is_read ? static_cast<State*>(state)->find(path)
+                                 : say(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    MHD_Response* const response = respond(found.body);
     if (response == nullptr) {
       return MHD_NO;
     }
@@ -185,12 +207,14 @@ struct MetricsServer::State {
     const MHD_Result queued = MHD_queue_response(connection, found.status, response);
     MHD_destroy_response(response);
     return queued;
+  } catch (const std::bad_alloc&) {  // must not pass through the library
+    return MHD_NO;
   }
 
   // Its thread inherits the signal mask and the capabilities of the one that starts it, and needs neither:
   // signals are for the thread that has the signalfd, and delivered here would end the process; who talks to
   // the network needs no capability.
-  bool start(int listener) {
+  void start(int listener) try {
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);
@@ -203,9 +227,11 @@ struct MetricsServer::State {
                                 MHD_OPTION_CONNECTION_LIMIT, most_connections, MHD_OPTION_CONNECTION_TIMEOUT,
                                 longest_silence_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, most_connection_bytes,
                                 MHD_OPTION_EXTERNAL_LOGGER, &ignore_message, nullptr, MHD_OPTION_END);
+      error = errno;
     }).join();
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return daemon != nullptr;
+  } catch (const std::system_error& none) {  // no thread could be made
+    error = none.code().value();
   }
 };
 
@@ -228,8 +254,12 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::create(const std::string& 
     state->address =
         fmt::format("{}:{}", is_v6 ? fmt::format("[{}]", where->host) : where->host, port_of(listener.fd));
   }
-  if (!state->start(listener.fd.get())) {
-    return cannot_listen(address, base::errno_text(errno));
+  state->start(listener.fd.get());
+  if (state->daemon == nullptr) {
+    if (!where->path.empty()) {
+      ::unlink(where->path.c_str());
+    }
+    return cannot_listen(address, base::errno_text(state->error));
   }
   listener.fd.release();
   return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(state)));
@@ -244,8 +274,9 @@ MetricsServer::~MetricsServer() {
 }
 
 void MetricsServer::publish(std::string_view exposition) {
+  auto text = std::make_shared<const std::string>(exposition);
   const std::lock_guard lock(state_->mutex);
-  state_->exposition = exposition;
+  state_->exposition = std::move(text);
 }
 
 const std::string& MetricsServer::address() const {
