@@ -59,16 +59,20 @@ scenarios_one_cpu=()
 scenarios_counted=() # time is counted instructions there
 scenarios_on_6_1=()  # the kernel does not matter
 scenarios_on_6_12=() # nor here
+# shellcheck disable=SC2034 # by name, in on_kernel
+counted_on_6_1=()
+counted_on_6_12=()
 scenarios_last=()    # take cgroup v2 away, and lock the machine down, until it is off
 if [ $all = yes ]; then
-    scenarios+=(nested runqlat split sched kvm_modules lifetimes policies counts enforce silent flood storm births ends matrix
-        silent_system memory)
+    scenarios+=(nested runqlat sched counts enforce silent flood storm births silent_system memory)
     scenarios_one_cpu=(linux_guest)
-    scenarios_counted=(means many_cgroups waits)
+    scenarios_counted=(many_cgroups waits)
     # shellcheck disable=SC2034 # by name, in on_kernel
-    scenarios_on_6_1=(names command outputs resources prometheus)
+    scenarios_on_6_1=(names command outputs resources lifetimes matrix prometheus)
     # shellcheck disable=SC2034
-    scenarios_on_6_12=(installed in_pod)
+    scenarios_on_6_12=(split kvm_modules policies ends installed in_pod)
+    # shellcheck disable=SC2034
+    counted_on_6_12=(means)
     scenarios_last=(cgroup_v1 bad_machines)
 fi
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
@@ -240,10 +244,10 @@ report_scenarios() { # PREFIX LOG SCENARIO...
 
 # All scenarios on one kernel, by the machines that they need.
 on_kernel() { # KERNEL
-    local -n own=scenarios_on_${1/./_}
+    local -n own=scenarios_on_${1/./_} own_counted=counted_on_${1/./_}
     in_lab "$1" two_cpus "${scenarios[@]}" "${own[@]}" "${scenarios_last[@]}"
     [ ${#scenarios_one_cpu[@]} -eq 0 ] || in_lab "$1" one_cpu "${scenarios_one_cpu[@]}"
-    [ ${#scenarios_counted[@]} -eq 0 ] || in_lab "$1" counted "${scenarios_counted[@]}"
+    [ ${#scenarios_counted[@]} -eq 0 ] || in_lab "$1" counted "${scenarios_counted[@]}" "${own_counted[@]}"
 }
 
 # An emulated machine takes one processor of ours, so the kernels go side by side.
@@ -264,12 +268,12 @@ vm_tier() {
     on_kernel 6.12 &
     wait
     for kernel in 6.1 6.12; do
-        local -n own=scenarios_on_${kernel/./_}
+        local -n own=scenarios_on_${kernel/./_} own_counted=counted_on_${kernel/./_}
         report_scenarios vm/$kernel "$logs/vm-$kernel-two_cpus.log" "${scenarios[@]}" "${own[@]}" "${scenarios_last[@]}"
         [ ${#scenarios_one_cpu[@]} -eq 0 ] ||
             report_scenarios vm/$kernel "$logs/vm-$kernel-one_cpu.log" "${scenarios_one_cpu[@]}"
         [ ${#scenarios_counted[@]} -eq 0 ] ||
-            report_scenarios vm/$kernel "$logs/vm-$kernel-counted.log" "${scenarios_counted[@]}"
+            report_scenarios vm/$kernel "$logs/vm-$kernel-counted.log" "${scenarios_counted[@]}" "${own_counted[@]}"
     done
     check vm/records lab_records
 }
