@@ -5,7 +5,7 @@
 _isoscope_values() { # OPTION: what it takes, where that can be told
     case $1 in
     -f | --format) [[ $2 == matrix ]] && echo 'table json' || echo 'table ndjson prom otlp otlp-logs otlp-metrics' ;;
-    --events) echo 'exits switches cgroups crossings accesses all' ;;
+    --events) echo 'exits switches cgroups crossings accesses attempts all' ;;
     --sort) echo 'time count name' ;;
     --color) echo 'auto always never' ;;
     --fail-on) echo 'low medium high critical' ;;

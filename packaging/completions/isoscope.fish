@@ -50,7 +50,7 @@ complete -c isoscope -n __isoscope_takes_run_options -l rotate-keep -x -d 'files
 complete -c isoscope -n __isoscope_takes_run_options -l sort -x -a 'time count name' -d 'order of rows'
 complete -c isoscope -n __isoscope_takes_run_options -l series -x -d 'series of prom at most'
 complete -c isoscope -n __isoscope_takes_run_options -s d -l duration -x -d 'stop after this run time'
-complete -c isoscope -n __isoscope_takes_run_options -l events -x -a 'exits switches cgroups crossings accesses all' -d 'stream single events'
+complete -c isoscope -n __isoscope_takes_run_options -l events -x -a 'exits switches cgroups crossings accesses attempts all' -d 'stream single events'
 complete -c isoscope -n __isoscope_takes_run_options -l slow-exit -x -d 'stream VM exits that take this long'
 complete -c isoscope -n __isoscope_takes_run_options -l data-ring -x -d 'buffer for streamed events'
 complete -c isoscope -n __isoscope_takes_run_options -l label -x -d 'carry this label of containers'
