@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -20,7 +21,8 @@
 #include "sink/sink.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/allocator_interface.h>
+// Of <sanitizer/allocator_interface.h>, which comes with clang alone.
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #endif
 
 namespace isoscope::agent {
