@@ -64,7 +64,7 @@ void KernelEnforcement::renew(std::uint64_t cgroup_id, Known& known) {
 }
 
 void KernelEnforcement::take(const identity::Unit& unit) {
-  if (!active_ || unit.cgroup_id == 0) {
+  if (!active_ || unit.cgroup_id == 0 || identity::is_host_software(unit)) {  // these have no answers
     return;
   }
   Known known;

@@ -4,16 +4,25 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <system_error>
 #include <utility>
+
+#include "base/result.h"
+#include "base/text.h"
 
 namespace isoscope::agent {
 
 namespace {
 
-// EAGAIN is how a write to a pipe that is full ends.
+// EAGAIN is how a write to a pipe that is full ends; 0 is a write since that was none of these.
 std::string reason(int error) {
-  return error == EAGAIN ? "its reader takes nothing any more" : std::generic_category().message(error);
+  switch (error) {
+    case 0:
+      return "it works again by now";
+    case EAGAIN:
+      return "its reader takes nothing any more";
+    default:
+      return base::errno_text(error);
+  }
 }
 
 }  // namespace
@@ -24,16 +33,14 @@ std::optional<OutputWatch::News> OutputWatch::look(const sink::OutputFile& outpu
   if (lost_more && !losing_) {
     losing_ = true;
     lost_before_ = before;
-    // Nothing to name if it works again by now.
-    const std::string why = output.last_error() == 0 ? "for a while" : reason(output.last_error());
     return News{true, fmt::format("cannot write to {}: {}; what it does not take is lost and counted in the "
                                   "ledger as write_errors, and tracing goes on",
-                                  output.path(), why)};
+                                  base::printable(output.path()), reason(output.last_error()))};
   }
   if (losing_ && !lost_more && output.last_error() == 0) {
     losing_ = false;
-    return News{false, fmt::format("{} takes records again; {} lines were lost", output.path(),
-                                   lost_ - lost_before_)};
+    return News{false, fmt::format("{} takes records again; {} lines were lost",
+                                   base::printable(output.path()), lost_ - lost_before_)};
   }
   return std::nullopt;
 }
