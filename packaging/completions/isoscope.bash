@@ -41,9 +41,11 @@ _isoscope() {
     elif ((COMP_CWORD == 2)) && [[ $command == policy ]]; then
         words='validate test explain --help'
     elif ((COMP_CWORD == 2)) && [[ $command == config ]]; then
-        words='show validate --help'
+        words='show validate schema --help'
     elif ((COMP_CWORD == 2)) && [[ $command == help ]]; then
         words='run check matrix policy config version'
+    elif ((COMP_CWORD == 3)) && [[ "$command ${COMP_WORDS[2]}" == 'config schema' && $word != -* ]]; then
+        words='config policy events'
     elif words=$(_isoscope_values "$before" "$command"); then
         :
     elif [[ $word == -* ]]; then

@@ -16,6 +16,11 @@ function __isoscope_needs_member --argument-names group
     test (count $words) -eq 2; and test "$words[2]" = $group
 end
 
+function __isoscope_takes_schema
+    set -l words (commandline -opc)
+    test (count $words) -eq 3; and test "$words[2] $words[3]" = 'config schema'
+end
+
 complete -c isoscope -n __fish_use_subcommand -f -a run -d 'trace this host until stopped'
 complete -c isoscope -n __fish_use_subcommand -f -a check -d 'what this kernel offers'
 complete -c isoscope -n __fish_use_subcommand -f -a matrix -d 'who shares which namespace with whom'
@@ -25,7 +30,8 @@ complete -c isoscope -n __fish_use_subcommand -f -a version -d 'show the version
 complete -c isoscope -n __fish_use_subcommand -f -a help -d 'show help'
 complete -c isoscope -n '__isoscope_is help' -f -a 'run check matrix policy config version'
 complete -c isoscope -n '__isoscope_needs_member policy' -f -a 'validate test explain'
-complete -c isoscope -n '__isoscope_needs_member config' -f -a 'show validate'
+complete -c isoscope -n '__isoscope_needs_member config' -f -a 'show validate schema'
+complete -c isoscope -n '__isoscope_takes_schema' -f -a 'config policy events'
 
 complete -c isoscope -n '__isoscope_is run check matrix policy config version' -s h -l help -d 'show help and exit'
 complete -c isoscope -n '__isoscope_is check version' -l json -d 'print one JSON object'

@@ -145,10 +145,15 @@ TEST(ConfigCommands, TakeWhatTheyAreFor) {
   ASSERT_TRUE(validate);
   EXPECT_EQ(validate->command, Command::config_validate);
   EXPECT_EQ(validate->arguments, (std::vector<std::string>{"a.yaml", "b.yaml"}));
+  const auto schema = parse({"config", "schema", "policy"});
+  ASSERT_TRUE(schema);
+  EXPECT_EQ(schema->command, Command::config_schema);
+  EXPECT_EQ(schema->arguments, std::vector<std::string>{"policy"});
+  EXPECT_EQ(parse({"config", "schema", "policy", "events"}).error().kind, base::ErrorKind::usage);
   EXPECT_THAT(parse({"config", "--help"})->help_text, StartsWith("isoscope config - "));
   EXPECT_THAT(parse({"help", "config", "show"})->help_text, StartsWith("isoscope config - "));
   EXPECT_THAT(parse({"config"}).error().message,
-              StartsWith("isoscope config needs a command: show, validate"));
+              StartsWith("isoscope config needs a command: show, validate, schema"));
   EXPECT_THAT(parse({"config", "shwo"}).error().message, HasSubstr("did you mean isoscope config show?"));
   EXPECT_THAT(parse({"config", "show", "extra"}).error().message,
               StartsWith("unexpected argument \"extra\""));

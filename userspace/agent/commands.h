@@ -18,5 +18,6 @@ base::Result<base::Ok> policy_test(const config::Config& config);
 base::Result<base::Ok> policy_explain(const config::Config& config);
 base::Result<base::Ok> config_show(const config::Config& config);
 base::Result<base::Ok> config_validate(const config::Config& config);
+base::Result<base::Ok> config_schema(const config::Config& config);
 
 }  // namespace isoscope::agent

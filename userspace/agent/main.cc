@@ -39,6 +39,8 @@ base::Result<base::Ok> dispatch(const config::Config& config) {
       return agent::config_show(config);
     case config::Command::config_validate:
       return agent::config_validate(config);
+    case config::Command::config_schema:
+      return agent::config_schema(config);
     case config::Command::run:
     case config::Command::policy:
     case config::Command::config:

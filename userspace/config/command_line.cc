@@ -57,7 +57,8 @@ constexpr CommandName policy_commands[] = {
 // `show` takes the options of a run, and says what they come to.
 constexpr CommandName config_commands[] = {
     {"config show", Command::config_show, for_run},
-    {"config validate", Command::config_validate, for_config, 0, any_number, "[FILE]..."}};
+    {"config validate", Command::config_validate, for_config, 0, any_number, "[FILE]..."},
+    {"config schema", Command::config_schema, for_config, 0, 1, "one of config, policy, events"}};
 
 const CommandName* find_command(std::string_view name) {
   for (const CommandName& command : commands) {

@@ -85,6 +85,7 @@ enum class Command {
   policy,
   config_show,
   config_validate,
+  config_schema,
   config,
   help
 };

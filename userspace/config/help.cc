@@ -17,7 +17,7 @@ Usage: isoscope COMMAND [OPTION]...
   check      say what this kernel offers, and what stays off
   matrix     say what containers and VMs share with the host and one another
   policy     validate, test or explain policies
-  config     show what options and a file come to, or validate files
+  config     show what options and a file come to, validate files, print schemas
   version    show the version, of the libraries too
   help       show this, or the help of a command: isoscope help run
 
@@ -131,16 +131,19 @@ Exit status: 0 ok, 1 the recorded run cannot be read, 2 wrong usage, 3 the test
 failed, 6 bad policy.
 )";
 
-constexpr std::string_view config_help = R"(isoscope config - show or validate configuration
+constexpr std::string_view config_help = R"(isoscope config - show or validate configuration, print schemas
 
 Usage: isoscope config show [OPTION OF isoscope run]...
        isoscope config validate [FILE]...
+       isoscope config schema [config|policy|events]
 
   show       print as YAML what a run with these options would do: the file of
              --config, the command line and the defaults together. Read as a
              file of configuration, it means the same
   validate   say what is wrong in files of configuration, with line and column
              (default: /etc/isoscope/config.yaml)
+  schema     print the JSON Schema (2020-12) of files of configuration, of
+             policies, or of the records of ndjson, for editors and consumers
 
 Nothing of this needs root, or looks at policies: isoscope policy validate.
 
@@ -216,6 +219,7 @@ std::string help_text(Command command) {
     case Command::config:
     case Command::config_show:
     case Command::config_validate:
+    case Command::config_schema:
       return std::string(config_help);
     case Command::help:
       break;
