@@ -23,7 +23,7 @@
 namespace isoscope::agent {
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ISOSCOPE_SANITIZED
 // The sanitizer is there for what is read and written, and tells of leaks at the end; an hour has all of
 // that. The tables are not full by then, so what is allocated still grows.
 constexpr std::uint32_t windows = 720;
