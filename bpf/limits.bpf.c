@@ -265,6 +265,6 @@ int BPF_PROG(handle_commit_creds)
 	struct task_record *record = find_task(task->pid);
 
 	if (record)
-		look_at_limits(task, record, ISOSCOPE_SEEN_AT_COMMIT);
+		look_at_limits(task, task->real_cred, record, ISOSCOPE_SEEN_AT_COMMIT);
 	return 0;
 }

@@ -61,10 +61,11 @@ struct finding {
 static __always_inline void compare(struct task_struct *task, const struct task_record *record,
 				    struct finding *finding)
 {
-	__u64 key = namespaces_key(task->nsproxy);
+	const struct nsproxy *nsproxy = task->nsproxy;
+	__u64 key = namespaces_key(nsproxy);
 
 	finding->from = record->namespaces;
-	read_namespaces(task, &finding->to);
+	read_namespaces(nsproxy, task->real_cred, &finding->to);
 	finding->state = state_of(key, &finding->to);
 	finding->home_cgroup_id = record->home_cgroup_id;
 	finding->answer = record->answer;
@@ -93,7 +94,7 @@ static __always_inline bool tell(struct task_struct *task, struct task_record *r
 	fill_change(event, task, &finding->from, &finding->to, finding->home_cgroup_id);
 	event->mechanism = finding->mechanism;
 	event->seen_at = ISOSCOPE_SEEN_AT_RECHECK;
-	event->initial = came_to_initial_namespaces(task, &finding->from, &finding->to);
+	event->initial = came_to_initial_namespaces(task->nsproxy, &finding->from, &finding->to);
 	event->answer = finding->answer;
 	submit(event);
 	return true;

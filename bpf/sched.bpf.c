@@ -260,10 +260,10 @@ static __always_inline bool check_birthplace(struct task_struct *parent, struct 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
+	bool made = child->nsproxy != parent->nsproxy, told;
 	struct task_record *of_parent = find_or_make_task(parent);
 	struct task_record *of_child;
 	__u64 home_cgroup_id;
-	bool made, told;
 
 	if (!of_parent)
 		return 0;
@@ -280,8 +280,7 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 	if (!of_child)
 		return 0;
 	inherit_limits(parent, of_parent, child, of_child);
-	made = child->nsproxy != parent->nsproxy ||
-	       of_child->namespaces.inum[ISOSCOPE_NS_USER] != of_parent->namespaces.inum[ISOSCOPE_NS_USER];
+	made |= of_child->namespaces.inum[ISOSCOPE_NS_USER] != of_parent->namespaces.inum[ISOSCOPE_NS_USER];
 	of_child->namespaces = of_parent->namespaces;
 	if (made)
 		return report_namespaces(child, of_child, ISOSCOPE_MECHANISM_CLONE, ISOSCOPE_SEEN_AT_FORK);
@@ -364,10 +363,11 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
  */
 static __always_inline void leave_runtime(struct task_struct *task, struct task_record *record)
 {
+	const struct nsproxy *nsproxy = task->nsproxy;
 	struct isoscope_ns_set now;
 
-	read_namespaces(task, &now);
-	settle(record, namespaces_key(task->nsproxy), &now);
+	read_namespaces(nsproxy, task->real_cred, &now);
+	settle(record, namespaces_key(nsproxy), &now);
 	count(ISOSCOPE_CROSSING_GONE);
 }
 
@@ -390,7 +390,7 @@ int BPF_PROG(handle_sched_process_exec, struct task_struct *task, int old_pid)
 	if ((__u32)old_pid != (__u32)task->pid)
 		take_over(record, old_pid);
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXEC);
-	look_at_limits(task, record, ISOSCOPE_SEEN_AT_EXEC);
+	look_at_limits(task, task->real_cred, record, ISOSCOPE_SEEN_AT_EXEC);
 	/* The task's own and not the record's, which are older while a change could not be told. */
 	if (task->nsproxy->mnt_ns->ns.inum != BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum)) {
 		if (record->lost_key && !is_contained(record))
@@ -417,7 +417,7 @@ int BPF_PROG(handle_sched_process_exit, struct task_struct *task)
 	if (!record)
 		return 0;
 	check_namespaces(task, record, ISOSCOPE_SEEN_AT_EXIT);
-	look_at_limits(task, record, ISOSCOPE_SEEN_AT_EXIT);
+	look_at_limits(task, task->real_cred, record, ISOSCOPE_SEEN_AT_EXIT);
 	end_vcpu(record);
 	return 0;
 }

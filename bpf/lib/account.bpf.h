@@ -38,11 +38,12 @@ static __noinline __u32 find_or_make_sched_cell(__u64 account)
 
 static __noinline int assign_account(struct task_struct *task, struct task_record *record)
 {
+	struct css_set *css_set = task->cgroups;
 	__u32 tgid = task->tgid;
 
-	record->css_set = (__u64)task->cgroups;
+	record->css_set = (__u64)css_set;
 	record->account =
-	    bpf_map_lookup_elem(&vmms, &tgid) ? ISOSCOPE_ACCOUNT_VM | tgid : task_cgroup_id(task);
+	    bpf_map_lookup_elem(&vmms, &tgid) ? ISOSCOPE_ACCOUNT_VM | tgid : cgroup_id_of(css_set);
 	record->sched_cell = find_or_make_sched_cell(record->account);
 	return 0;
 }

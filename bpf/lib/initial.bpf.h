@@ -20,13 +20,13 @@ bool find_initial(void);
  * Whether a change of namespaces led to init_nsproxy. That of the user namespace leaves the nsproxy as it is,
  * and who never had another one has the first.
  */
-static __always_inline bool came_to_initial_namespaces(struct task_struct *task,
+static __always_inline bool came_to_initial_namespaces(const struct nsproxy *nsproxy,
 						       const struct isoscope_ns_set *from,
 						       const struct isoscope_ns_set *to)
 {
 	__u32 differs = 0;
 
-	if (!find_initial() || (__u64)task->nsproxy != initial_nsproxy)
+	if (!find_initial() || (__u64)nsproxy != initial_nsproxy)
 		return false;
 #pragma unroll
 	for (int i = 0; i < ISOSCOPE_NS_COUNT; i++)

@@ -83,13 +83,14 @@ static __always_inline void settle(struct task_record *record, __u64 key, const 
 static __noinline int report_namespaces(struct task_struct *task, struct task_record *record, __u32 mechanism,
 					__u32 seen_at)
 {
-	__u64 key = namespaces_key(task->nsproxy);
+	const struct nsproxy *nsproxy = task->nsproxy;
+	__u64 key = namespaces_key(nsproxy);
 	struct isoscope_namespaces *event;
 	struct isoscope_ns_set now;
 	bool initial;
 
 	count(ISOSCOPE_NAMESPACE_CHECKS);
-	read_namespaces(task, &now);
+	read_namespaces(nsproxy, task->real_cred, &now);
 	record->deferrals = 0;
 	record->nsproxy = 0; /* the next switch compares the whole key */
 	if (record->told_state && record->told_state == state_of(key, &now)) {
@@ -110,7 +111,7 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 	 * does. */
 	if (record->lost_key)
 		mechanism = record->lost_key == key ? record->lost_mechanism : ISOSCOPE_MECHANISM_UNKNOWN;
-	initial = came_to_initial_namespaces(task, &record->namespaces, &now);
+	initial = came_to_initial_namespaces(nsproxy, &record->namespaces, &now);
 	/*
 	 * Whether the record finds room or not. Not at fork, where it is the parent that runs, nor of who
 	 * ends by itself. At a switch the task that leaves the CPU is still the one that runs.
@@ -144,9 +145,9 @@ static __noinline int report_namespaces(struct task_struct *task, struct task_re
 #define SWITCHES_PER_KEY 16
 #define SWITCHES_PER_KEY_UNWATCHED 4
 
-static __always_inline bool may_skip_key(struct task_struct *task, struct task_record *record)
+static __always_inline bool may_skip_key(const struct nsproxy *nsproxy, struct task_record *record)
 {
-	if (record->nsproxy != (__u64)task->nsproxy || record->told_state)
+	if (record->nsproxy != (__u64)nsproxy || record->told_state)
 		return false;
 	return ++record->switches_since_key %
 	       (knobs.legal_paths_watched ? SWITCHES_PER_KEY : SWITCHES_PER_KEY_UNWATCHED);
@@ -159,16 +160,17 @@ static __always_inline bool may_skip_key(struct task_struct *task, struct task_r
 static __always_inline void check_namespaces(struct task_struct *task, struct task_record *record,
 					     __u32 seen_at)
 {
+	const struct nsproxy *nsproxy = task->nsproxy;
 	__u64 key;
 
-	if (!task->nsproxy)
+	if (!nsproxy)
 		return;
 	if (seen_at == ISOSCOPE_SEEN_AT_SWITCH) {
-		if (may_skip_key(task, record))
+		if (may_skip_key(nsproxy, record))
 			return;
-		key = namespaces_key(task->nsproxy);
+		key = namespaces_key(nsproxy);
 		if (key == record->namespaces_key && !record->lost_key && !record->told_state) {
-			record->nsproxy = (__u64)task->nsproxy;
+			record->nsproxy = (__u64)nsproxy;
 			return;
 		}
 		if (key == record->announced_key && record->deferrals < MAX_DEFERRALS) {

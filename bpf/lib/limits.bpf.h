@@ -49,14 +49,16 @@ int judge_limits(__u32 seen_at);
  * watched to its end: leaving its namespaces must not be a way out of this. An exiting task has given its
  * namespaces back, and may have been waited for.
  */
-static __always_inline void look_at_limits(struct task_struct *task, struct task_record *record, __u8 seen_at)
+static __always_inline void look_at_limits(struct task_struct *task, const struct cred *cred,
+					   struct task_record *record, __u8 seen_at)
 {
 	struct task_limits *known = &record->limits;
 
-	if (!task->nsproxy)
+	/* A call, and not a load for the verifier to search types for: what leads here is rare. */
+	if (!BPF_CORE_READ(task, nsproxy))
 		return;
 	if ((task->flags & (PF_KTHREAD | PF_IO_WORKER)) || (!known->watched && !is_contained(record))) {
-		known->real_cred = (__u64)task->real_cred;
+		known->real_cred = (__u64)cred;
 		known->locks = read_locks(task);
 		return;
 	}
@@ -67,9 +69,10 @@ static __always_inline void look_at_limits(struct task_struct *task, struct task
 static __always_inline void check_limits(struct task_struct *task, struct task_record *record, __u8 seen_at)
 {
 	const struct task_limits *known = &record->limits;
+	const struct cred *cred = task->real_cred;
 
-	if (known->real_cred != (__u64)task->real_cred || known->locks != read_locks(task))
-		look_at_limits(task, record, seen_at);
+	if (known->real_cred != (__u64)cred || known->locks != read_locks(task))
+		look_at_limits(task, cred, record, seen_at);
 }
 
 /*

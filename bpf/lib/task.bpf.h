@@ -8,25 +8,34 @@
 /*
  * What is read through a task's own pointers is read by plain loads: the verifier knows their types, and a
  * load that faults gives 0. Each would be a call of about 95 instructions otherwise (bpf_probe_read_kernel).
+ *
+ * Each pointer of a task is loaded once and handed on, though loads cost next to nothing: since 6.4 the
+ * verifier searches all types of the kernel for each of them, several times over, at every way that leads
+ * there (btf_nested_type_is_trusted). That was half of the time of a start.
  */
 
 /*
  * In the hierarchy that is followed. Where cgroup v1 has the controllers, every task may be in the root of
  * the default hierarchy. A knob is constant from load on: the verifier drops the branch that is not taken.
  */
-static __always_inline __u64 task_cgroup_id(struct task_struct *task)
+static __always_inline __u64 cgroup_id_of(struct css_set *css_set)
 {
 	struct cgroup_subsys_state **by_controller;
 	__u32 controller;
 
 	if (knobs.cgroup_controller == ISOSCOPE_CGROUP_UNIFIED)
-		return task->cgroups->dfl_cgrp->kn->id;
+		return css_set->dfl_cgrp->kn->id;
 	if (knobs.cgroup_controller == ISOSCOPE_CGROUP_PIDS)
 		controller = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
 	else
 		controller = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	by_controller = task->cgroups->subsys;
+	by_controller = css_set->subsys;
 	return by_controller[controller]->cgroup->kn->id;
+}
+
+static __always_inline __u64 task_cgroup_id(struct task_struct *task)
+{
+	return cgroup_id_of(task->cgroups);
 }
 
 /* The one arithmetic that the verifier allows between two pointers. */
@@ -42,7 +51,7 @@ static __always_inline __u64 task_cgroup_id(struct task_struct *task)
  * one after the next is often made in its place. Two namespace objects in turn at one address, with all
  * others the same, remain: exec and exit compare inums, whatever the key says.
  */
-static __always_inline __u64 namespaces_key(struct nsproxy *nsproxy)
+static __always_inline __u64 namespaces_key(const struct nsproxy *nsproxy)
 {
 	__u64 key = POINTER_DIFFERENCE(nsproxy->mnt_ns, nsproxy->uts_ns);
 
@@ -53,10 +62,9 @@ static __always_inline __u64 namespaces_key(struct nsproxy *nsproxy)
 	return key * 31 + POINTER_DIFFERENCE(nsproxy->cgroup_ns, nsproxy->time_ns_for_children);
 }
 
-static __always_inline void read_namespaces(struct task_struct *task, struct isoscope_ns_set *set)
+static __always_inline void read_namespaces(const struct nsproxy *nsproxy, const struct cred *cred,
+					    struct isoscope_ns_set *set)
 {
-	struct nsproxy *nsproxy = task->nsproxy;
-
 	set->inum[ISOSCOPE_NS_MNT] = nsproxy->mnt_ns->ns.inum;
 	set->inum[ISOSCOPE_NS_UTS] = nsproxy->uts_ns->ns.inum;
 	set->inum[ISOSCOPE_NS_IPC] = nsproxy->ipc_ns->ns.inum;
@@ -64,7 +72,7 @@ static __always_inline void read_namespaces(struct task_struct *task, struct iso
 	set->inum[ISOSCOPE_NS_PID] = nsproxy->pid_ns_for_children->ns.inum;
 	set->inum[ISOSCOPE_NS_CGROUP] = nsproxy->cgroup_ns->ns.inum;
 	set->inum[ISOSCOPE_NS_TIME] = nsproxy->time_ns_for_children->ns.inum;
-	set->inum[ISOSCOPE_NS_USER] = task->real_cred->user_ns->ns.inum;
+	set->inum[ISOSCOPE_NS_USER] = cred->user_ns->ns.inum;
 }
 
 /* Never at a switch that has nothing to tell: these are calls. */
@@ -94,11 +102,13 @@ static __always_inline struct task_record *find_task(__u32 tid)
 static __always_inline void reset_record(struct task_record *record, struct task_struct *task,
 					 __u64 home_cgroup_id)
 {
+	const struct nsproxy *nsproxy = task->nsproxy;
+
 	record->vcpu = 0;
-	record->namespaces_key = namespaces_key(task->nsproxy);
+	record->namespaces_key = namespaces_key(nsproxy);
 	record->nsproxy = 0;
 	record->announced_key = 0;
-	read_namespaces(task, &record->namespaces);
+	read_namespaces(nsproxy, task->real_cred, &record->namespaces);
 	record->home_cgroup_id = home_cgroup_id;
 	record->deferrals = 0;
 	record->lost_mechanism = 0;
