@@ -52,29 +52,25 @@ if [ ${#tiers[@]} -eq 0 ]; then
 fi
 
 readonly logs=$PWD/build/test
-# Those that hang on the kernel most, and find most of what a change breaks.
-scenarios=(small_guest reasons switches escape access containers)
-# Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
-scenarios_one_cpu=()
-scenarios_counted=() # time is counted instructions there
-scenarios_on_6_1=()  # the kernel does not matter
-scenarios_on_6_12=() # nor here
-# shellcheck disable=SC2034 # by name, in on_kernel
-counted_on_6_1=()
-counted_on_6_12=()
-scenarios_last=()    # take cgroup v2 away, and lock the machine down, until it is off
-if [ $all = yes ]; then
-    scenarios+=(nested runqlat sched counts enforce silent flood storm births silent_system memory)
-    scenarios_one_cpu=(linux_guest)
-    scenarios_counted=(many_cgroups waits)
-    # shellcheck disable=SC2034 # by name, in on_kernel
-    scenarios_on_6_1=(names command outputs resources lifetimes matrix prometheus)
-    # shellcheck disable=SC2034
-    scenarios_on_6_12=(split kvm_modules policies ends installed in_pod)
-    # shellcheck disable=SC2034
-    counted_on_6_12=(means)
-    scenarios_last=(cgroup_v1 bad_machines)
-fi
+# The labs, a line each: KERNEL MACHINE SCENARIO... An emulated machine takes one processor of ours, so two run at a time;
+# the longest come first. The kernel does not matter to what is on one of them alone.
+lab_jobs() {
+    # Those that hang on the kernel most, and find most of what a change breaks.
+    local common='small_guest reasons switches escape access containers'
+    # They take cgroup v2 away, and lock the machine down, until it is off.
+    local last='cgroup_v1 bad_machines'
+    if [ $all = no ]; then
+        printf '%s\n' "6.12 two_cpus $common" "6.1 two_cpus $common"
+        return
+    fi
+    common+=' nested runqlat counts enforce silent flood storm births silent_system memory'
+    printf '%s\n' "6.12 two_cpus $common $last" "6.1 two_cpus $common $last" \
+        "6.12 two_cpus:own sched split kvm_modules policies ends installed_deb installed_rpm in_pod" \
+        "6.1 two_cpus:own prometheus lifetimes matrix names command outputs resources" \
+        "6.1 counted waits many_cgroups" "6.12 counted waits means"
+    # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).
+    echo "6.12 one_cpu linux_guest"
+}
 readonly scenarios_intel=(vmx_exits vmx_classic vmx_stream)
 passed=0 failed=0 skipped=0
 mkdir -p "$logs"
@@ -180,13 +176,13 @@ bpf_tier() { run_ctest release bpf; }
 
 readonly most_again=6 # if more failed, something is broken, and not disturbed
 
-# Runs the scenarios of one kind of machine in a lab of its own; what they say goes to a log.
+# Runs scenarios in a lab of its own; what they say goes to a log.
 one_lab() { # KERNEL MACHINE LOG SCENARIO...
     local log=$3 out=$logs/vm-$1 status=0 kernel=$1 machine=()
     case $2 in
-    two_cpus) machine=(--cpus 2) ;;
+    two_cpus*) machine=(--cpus 2) ;;
     one_cpu) machine=(--cpus 1) ;;
-    counted) machine=(--cpus 1 --icount) ;;
+    counted) machine=(--cpus 1 --icount) ;; # time is counted instructions there
     esac
     shift 3
     scripts/lab.sh --kernel "$kernel" "${machine[@]}" --timeout 3600 --out "$out" -- tests/vm/run.sh "$@" \
@@ -247,17 +243,8 @@ report_scenarios() { # PREFIX LOG SCENARIO...
     grep -v '^ok \|^not ok \|^    ' "$log" || true # tables that scenarios print
 }
 
-# All scenarios on one kernel, by the machines that they need.
-on_kernel() { # KERNEL
-    local -n own=scenarios_on_${1/./_} own_counted=counted_on_${1/./_}
-    in_lab "$1" two_cpus "${scenarios[@]}" "${own[@]}" "${scenarios_last[@]}"
-    [ ${#scenarios_one_cpu[@]} -eq 0 ] || in_lab "$1" one_cpu "${scenarios_one_cpu[@]}"
-    [ ${#scenarios_counted[@]} -eq 0 ] || in_lab "$1" counted "${scenarios_counted[@]}" "${own_counted[@]}"
-}
-
-# An emulated machine takes one processor of ours, so the kernels go side by side.
 vm_tier() {
-    local kernel
+    local job jobs kernel machine names
     rm -rf "$logs"/vm-*
     if [ $quick = yes ]; then
         in_lab 6.12 two_cpus small_guest
@@ -265,20 +252,23 @@ vm_tier() {
         check vm/records lab_records
         return
     fi
-    [ $all = no ] || wants package || scripts/package.sh >"$logs/package.log" # for `installed`
-    for kernel in 6.1 6.12; do
-        scripts/lab.sh --kernel $kernel --prepare || true # the lab itself will say what is wrong
+    [ $all = no ] || wants package || scripts/package.sh >"$logs/package.log" # for `installed_deb`, `installed_rpm`
+    for job in 6.1 6.12; do
+        scripts/lab.sh --kernel $job --prepare || true # the lab itself will say what is wrong
     done
-    on_kernel 6.1 &
-    on_kernel 6.12 &
+    mapfile -t jobs < <(lab_jobs)
+    for job in "${jobs[@]}"; do
+        while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+            wait -n
+        done
+        # shellcheck disable=SC2086 # words
+        in_lab $job &
+    done
     wait
-    for kernel in 6.1 6.12; do
-        local -n own=scenarios_on_${kernel/./_} own_counted=counted_on_${kernel/./_}
-        report_scenarios vm/$kernel "$logs/vm-$kernel-two_cpus.log" "${scenarios[@]}" "${own[@]}" "${scenarios_last[@]}"
-        [ ${#scenarios_one_cpu[@]} -eq 0 ] ||
-            report_scenarios vm/$kernel "$logs/vm-$kernel-one_cpu.log" "${scenarios_one_cpu[@]}"
-        [ ${#scenarios_counted[@]} -eq 0 ] ||
-            report_scenarios vm/$kernel "$logs/vm-$kernel-counted.log" "${scenarios_counted[@]}" "${own_counted[@]}"
+    for job in "${jobs[@]}"; do
+        read -r kernel machine names <<<"$job"
+        # shellcheck disable=SC2086 # words
+        report_scenarios "vm/$kernel" "$logs/vm-$kernel-$machine.log" $names
     done
     check vm/records lab_records
 }

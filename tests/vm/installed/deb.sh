@@ -1,35 +1,7 @@
-#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What the scenario `installed` does inside the system that it boots: the stage whose number is in /stage.
-set -euo pipefail
+# shellcheck shell=bash disable=SC2154 # log: of stage.sh
+# The stages of the scenario `installed_deb`, for stage.sh.
 export DEBIAN_FRONTEND=noninteractive
-readonly log=/var/log/isoscope/isoscope.ndjson
-
-fail() {
-    echo "FAILED: $*"
-    systemctl status --no-pager --full isoscope || true
-    journalctl --no-pager --lines 30 || true
-    exit 1
-}
-
-expect() { # WHAT EXPECTED ACTUAL
-    [ "$2" = "$3" ] || fail "$1: expected $2, got $3"
-}
-
-wait_for() { # SECONDS WHAT COMMAND...
-    local end=$((SECONDS + $1)) what=$2
-    shift 2
-    until "$@"; do
-        [ $SECONDS -lt $end ] || fail "waited in vain for $what"
-        sleep 0.2
-    done
-}
-
-property() { systemctl show isoscope --property "$1" --value; }
-state() { property ActiveState; }
-has_records() { [ -s $log ] && tail -n 1 $log | jq -e .schema >/dev/null 2>&1; }
-was_fed_since() { [ "$(property WatchdogTimestampMonotonic)" -gt "$1" ]; }
-says() { journalctl --no-pager --output cat --unit isoscope | grep -qF -- "$1"; }
 
 # The same of a higher version.
 make_upgrade() {
@@ -46,13 +18,13 @@ stage_1() {
     pid=$(property MainPID)
     expect "capabilities of the service" 000000c000280024 "$(sed -n 's/^CapEff:\t//p' "/proc/$pid/status")"
     wait_for 60 "records" has_records
-    expect "whose the records are" 'root isoscope 640' "$(stat -c '%U %G %a' $log)"
-    setpriv --reuid=nobody --regid=nogroup --groups="$(getent group isoscope | cut -d: -f3)" head -n 1 $log >/dev/null ||
+    expect "whose the records are" 'root isoscope 640' "$(stat -c '%U %G %a' "$log")"
+    setpriv --reuid=nobody --regid=nogroup --groups="$(getent group isoscope | cut -d: -f3)" head -n 1 "$log" >/dev/null ||
         fail "the group cannot read them"
     fed=$(property WatchdogTimestampMonotonic)
     wait_for 60 "the watchdog to be fed" was_fed_since "$fed"
 
-    mv $log $log.moved
+    mv "$log" "$log.moved"
     printf '%s\n' 'name: extra' 'severity: low' 'rules:' '  - {name: one, on: {direction: nest}, effect: audit}' \
         >/etc/isoscope/policies.d/extra.yaml
     systemctl reload isoscope
@@ -68,7 +40,7 @@ stage_1() {
     expect "restarts by systemd" 0 "$(property NRestarts)"
     systemctl stop isoscope
     expect "how it ended" success "$(property Result)"
-    jq -e 'select(.type == "ledger" and .final)' $log >/dev/null || fail "no summary at its end"
+    jq -e 'select(.type == "ledger" and .final)' "$log" >/dev/null || fail "no summary at its end"
     dpkg --install /upgrade.deb || fail "the second upgrade failed"
     expect "a stopped service after an upgrade" inactive "$(state)"
 }
@@ -78,14 +50,14 @@ stage_2() {
     dpkg --remove isoscope
     expect "the service after the removal" inactive "$(state)"
     ! pgrep -x isoscope || fail "it still runs"
-    [ -s $log ] || fail "a removal takes the data"
+    [ -s "$log" ] || fail "a removal takes the data"
     [ -s /etc/isoscope/config.yaml ] || fail "a removal takes the configuration"
+    # As new: the mark of the removal says that this is no upgrade.
+    dpkg --install /isoscope.deb || fail "it does not install again"
+    expect "the service after a new installation" active "$(state)"
     dpkg --purge isoscope
+    expect "the service after the purge" inactive "$(state)"
     for path in /var/log/isoscope /var/lib/isoscope /etc/isoscope/config.yaml; do
         [ ! -e $path ] || fail "the purge leaves $path"
     done
 }
-
-stage=$(cat /stage)
-"stage_$stage"
-echo "stage $stage done"

@@ -2,51 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # The Debian package on a system with systemd: it installs and the service is ready, its records arrive where the group may
 # read them, the watchdog is fed, a reload reopens the file and reads policies, an upgrade restarts what runs and nothing
-# else, the next boot starts it, a removal stops it and a purge takes its data.
-#
-# systemd boots in systemd-nspawn, as the lab's own first process is another, on the lab's own files: twice.
+# else, the next boot starts it, a removal stops it, a new installation starts it again, and a purge takes its data.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=../installed/machine.sh
+. "$here/installed/machine.sh"
 
-readonly machine=$PWD/machine
-deb=$(ls "$root"/build/packages/isoscope_*.deb) || fail "no package: scripts/package.sh makes it"
-
-# The lab's system without its services, and with a unit that runs stage N and ends it.
-prepare_machine() {
-    local units=$machine/etc/systemd/system
-    mkdir -p upper work "$machine"
-    mount -t overlay -o "lowerdir=/,upperdir=$PWD/upper,workdir=$PWD/work" machine "$machine"
-    find "$units" -name '*.wants' -exec rm -rf {} +
-    # What forbids starts, and what takes long: manual pages, and telling PackageKit.
-    rm -f "$machine/usr/sbin/policy-rc.d" "$machine/var/lib/man-db/auto-update" "$machine"/etc/apt/apt.conf.d/*packagekit*
-    touch "$machine/etc/.updated" "$machine/var/.updated"
-    echo 0123456789abcdef0123456789abcdef >"$machine/etc/machine-id"
-    cp "$deb" "$machine/isoscope.deb"
-    cp "$here/installed_stage.sh" "$machine/stage.sh"
-    # An emulated processor verifies programs for minutes; and nobody wants to wait half of the real watchdog.
-    mkdir "$units/isoscope.service.d"
-    printf '%s\n' '[Service]' TimeoutStartSec=8min WatchdogSec=20s >"$units/isoscope.service.d/lab.conf"
-    printf '%s\n' '[Unit]' After=multi-user.target SuccessAction=exit-force FailureAction=exit-force \
-        '[Service]' Type=oneshot 'ExecStart=/bin/bash /stage.sh' StandardOutput=truncate:/said StandardError=inherit \
-        >"$units/stage.service"
-    mkdir -p "$units/multi-user.target.wants"
-    ln -s ../stage.service "$units/multi-user.target.wants/stage.service"
-}
-
-boot() { # STAGE
-    local scope=/sys/fs/cgroup/machine.slice/machine-installed.scope
-    mkdir -p $scope
-    echo "$1" >"$machine/stage"
-    # shellcheck disable=SC2016 # for that shell
-    bash -c 'echo $$ >"$0/cgroup.procs" && exec systemd-nspawn --register=no --keep-unit --quiet --link-journal=no \
-        --private-network --capability=all --system-call-filter="bpf perf_event_open" --boot --directory="$@"' \
-        $scope "$machine" -- --unit=multi-user.target </dev/null >"console.$1" 2>&1 || true
-    find $scope -depth -type d -exec rmdir {} \;
-    cat "$machine/said"
-    [ "$(tail -n 1 "$machine/said")" = "stage $1 done" ] || fail "stage $1 did not come to its end"
-}
-
-prepare_machine
+package=$(ls "$root"/build/packages/isoscope_*.deb) || fail "no package: scripts/package.sh makes it"
+prepare_machine "$package" deb
 boot 1
 boot 2
 expect_equal "programs left in the kernel" 0 "$(attached_programs)"
