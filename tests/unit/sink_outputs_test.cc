@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include "sink/sink.h"
 #include "sink_samples.h"
@@ -23,6 +27,26 @@ std::string refusal(const std::vector<Output>& outputs) {
   }
   EXPECT_EQ(files.error().kind, base::ErrorKind::usage);
   return files.error().message;
+}
+
+bool shows_sums(std::optional<Format> format, const std::string& path) {
+  const base::WallClock clock;
+  auto output = OutputFile::create(path);
+  EXPECT_TRUE(output);
+  return make_sink(format, std::move(*output), clock, {})->shows_sums();
+}
+
+// Which output the sums of a run are kept for.
+TEST(Outputs, TablesShowSumsAlsoWhereNobodyAskedForThem) {
+  const base::UniqueFd terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_GE(terminal.get(), 0);
+  ASSERT_EQ(::grantpt(terminal.get()), 0);
+  ASSERT_EQ(::unlockpt(terminal.get()), 0);
+  const std::string path = ::ptsname(terminal.get());
+  EXPECT_TRUE(shows_sums(std::nullopt, path));
+  EXPECT_FALSE(shows_sums(std::nullopt, "/dev/null"));
+  EXPECT_TRUE(shows_sums(Format::table, "/dev/null"));
+  EXPECT_FALSE(shows_sums(Format::ndjson, path));
 }
 
 TEST(Outputs, OneFileByTwoNamesIsRefused) {

@@ -42,6 +42,9 @@ class Sink {
   // Writes what waits. To be called when the rings have been drained, so that streams are live.
   void flush();
 
+  // Whether finish() shows more of the summary than its ledger.
+  virtual bool shows_sums() const { return false; }
+
   OutputFile& output() { return output_; }
   const OutputFile& output() const { return output_; }
 

@@ -14,6 +14,8 @@ class TableSink final : public Sink {
  public:
   TableSink(OutputFile output, const base::WallClock& clock, const Settings& settings, bool color);
 
+  bool shows_sums() const override { return true; }
+
  private:
   void format(const Report& report) override;
   void format_summary(const aggregate::Snapshot& summary) override;
