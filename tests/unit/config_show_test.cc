@@ -52,7 +52,7 @@ TEST(ConfigShow, EverythingReadsBack) {
                      "-d",
                      "1h",
                      "--events",
-                     "exits,switches,cgroups,crossings,accesses",
+                     "exits,switches,cgroups,crossings,accesses,attempts",
                      "--slow-exit",
                      "1234567ns",
                      "--data-ring",

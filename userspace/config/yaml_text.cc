@@ -112,7 +112,8 @@ void put_streams(const Streams& streams, Yaml& yaml) {
                                  {streams.switches, "switches"},
                                  {streams.cgroups, "cgroups"},
                                  {streams.crossings, "crossings"},
-                                 {streams.accesses, "accesses"}}) {
+                                 {streams.accesses, "accesses"},
+                                 {streams.attempts, "attempts"}}) {
     if (on) {
       words.emplace_back(word);
     }
