@@ -11,7 +11,7 @@
  *
  * Each pointer of a task is loaded once and handed on, though loads cost next to nothing: since 6.4 the
  * verifier searches all types of the kernel for each of them, several times over, at every way that leads
- * there (btf_nested_type_is_trusted). That was half of the time of a start.
+ * there (btf_nested_type_is_trusted).
  */
 
 /*

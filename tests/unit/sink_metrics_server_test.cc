@@ -226,6 +226,9 @@ TEST(MetricsServer, ASocketThatWasLeftIsReplacedAndAFileIsNot) {
   const auto file = MetricsServer::create("unix:" + scratch.path());
   ASSERT_FALSE(file);
   EXPECT_THAT(file.error().message, HasSubstr("File exists"));
+  const auto nowhere = MetricsServer::create("unix:/nonexistent/metrics.sock");
+  ASSERT_FALSE(nowhere);
+  EXPECT_THAT(nowhere.error().message, HasSubstr("the folder /nonexistent is not there"));
 }
 
 TEST(MetricsServer, EachWindowIsServed) {

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "identity/host.h"
+#include "identity/process.h"
 #include "identity/unit_enrichment.h"
 #include "identity/vcpu_files.h"
 #include "policy/matrix.h"
@@ -147,11 +148,10 @@ Result<Ok> matrix(const config::Config& config) {
   }
   if (report->unread_processes > 0) {
     const std::string unread =
-        fmt::format("the namespaces of {} process{} cannot be read: CAP_SYS_PTRACE is needed",
-                    report->unread_processes, report->unread_processes == 1 ? "" : "es");
+        fmt::format("the namespaces of {} process{} cannot be read: {}", report->unread_processes,
+                    report->unread_processes == 1 ? "" : "es", identity::why_unreadable());
     if (report->matrix.rows.empty()) {
-      return Error{ErrorKind::permission,
-                   fmt::format("no unit is to be seen, and {}; run it as root", unread)};
+      return Error{ErrorKind::permission, fmt::format("no unit is to be seen, and {}", unread)};
     }
     base::log::warning("{}", unread);
   }

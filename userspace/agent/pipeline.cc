@@ -101,8 +101,8 @@ Result<std::unique_ptr<Pipeline>> Pipeline::create(const config::Config& config,
   for (std::size_t i = 0; i < files->size(); ++i) {
     // The last one is the listener, where there is one.
     const auto format = i < config.outputs.size() ? config.outputs[i].format : config::Format::prom;
-    pipeline->has_table_ |= format == config::Format::table;
     pipeline->sinks_.push_back(sink::make_sink(format, std::move((*files)[i]), pipeline->clock_, settings));
+    pipeline->has_table_ |= pipeline->sinks_.back()->shows_sums();
   }
   return pipeline;
 }
@@ -499,6 +499,15 @@ void Pipeline::reopen_outputs() {
       base::log::error("{}; the old file stays in use", done.error().message);
     }
   }
+}
+
+bool Pipeline::on_terminal() const {
+  return std::any_of(sinks_.begin(), sinks_.end(),
+                     [](const auto& sink) { return sink->output().is_terminal(); });
+}
+
+bool Pipeline::looks_for_attempts() const {
+  return config_.streams.attempts || policy::asks_for_attempts(guard_.policies());
 }
 
 bool Pipeline::all_outputs_closed() const {

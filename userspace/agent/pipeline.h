@@ -86,6 +86,9 @@ class Pipeline {
   base::Result<base::Ok> verdict() const { return guard_.verdict(config_.fail_on); }
   // Every reader has gone: there is nobody to trace for.
   bool all_outputs_closed() const;
+  bool on_terminal() const;
+  // By option or by a rule.
+  bool looks_for_attempts() const;
 
  private:
   Pipeline(const config::Config& config, HostView host, probe::Probe probe, Guard guard, bool legal_paths)

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <optional>
 
 #include "agent/child.h"
@@ -70,6 +71,18 @@ Result<Ok> wire(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& child
   return wire_signals(loop, pipeline, child);
 }
 
+// A run whose time is a multiple of the interval would end with a window of some milliseconds, whose rates
+// mean nothing: what is left of it then is the end of the window before.
+Result<Ok> close_windows(EventLoop& loop, Pipeline& pipeline, const config::Config& config) {
+  const auto end = std::chrono::steady_clock::now() + config.duration;
+  return loop.every(config.interval, [&pipeline, &config, end] {
+    const auto left = end - std::chrono::steady_clock::now();
+    if (config.duration.count() == 0 || left > config.interval / 20) {
+      pipeline.close_window();
+    }
+  });
+}
+
 // Windows and the run's time begin when everything is attached.
 Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& child,
                       const config::Config& config) {
@@ -85,7 +98,7 @@ Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, std::optional<Child>&
   if (auto done = loop.every(recheck_period, [&] { pipeline.recheck(); }); !done) {
     return done;
   }
-  if (auto done = loop.every(config.interval, [&] { pipeline.close_window(); }); !done) {
+  if (auto done = close_windows(loop, pipeline, config); !done) {
     return done;
   }
   if (const auto period = watchdog_period()) {
@@ -107,6 +120,20 @@ Result<Ok> set_timers(EventLoop& loop, Pipeline& pipeline, std::optional<Child>&
   });
 }
 
+// Of what this run does.
+void say_what_is_missing(const kernel::Features& features, const Pipeline& pipeline) {
+  for (const kernel::Capability& capability : kernel::explain(features)) {
+    const bool is_asked_for =
+        capability.purpose != kernel::Purpose::attempts || pipeline.looks_for_attempts();
+    const bool counts =
+        capability.state == kernel::Availability::off ||
+        (capability.state == kernel::Availability::degraded && capability.purpose == kernel::Purpose::alarms);
+    if (is_asked_for && counts) {
+      base::log::info("{} {}: {}", capability.name, kernel::to_string(capability.state), capability.words);
+    }
+  }
+}
+
 // From attaching to the last window.
 Result<Ok> trace(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& child,
                  const config::Config& config, const kernel::Features& features) {
@@ -122,11 +149,7 @@ Result<Ok> trace(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& chil
   if (auto done = set_timers(loop, pipeline, child, config); !done) {
     return done;
   }
-  for (const kernel::Capability& capability : kernel::explain(features)) {
-    if (capability.state == kernel::Availability::off) {
-      base::log::info("{} off: {}", capability.name, capability.words);
-    }
-  }
+  say_what_is_missing(features, pipeline);
   if (child) {
     child->let_go();
     if (child->reap()) {  // somebody ended it before SIGCHLD was ours to take
@@ -135,6 +158,10 @@ Result<Ok> trace(EventLoop& loop, Pipeline& pipeline, std::optional<Child>& chil
   }
   drop_privileges(config, child.has_value());
   notify_ready();
+  if (!child && pipeline.on_terminal()) {
+    base::log::info("tracing; the first window ends in {} s, and Ctrl-C ends the run",
+                    std::chrono::duration<double>(config.interval).count());
+  }
   if (auto done = loop.run(); !done) {
     return done;
   }

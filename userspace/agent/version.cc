@@ -6,6 +6,7 @@
 #include "agent/version_number.h"
 #include "probe/discover.h"
 #include "sink/json.h"
+#include "sink/ndjson.h"
 
 namespace isoscope::agent {
 
@@ -15,8 +16,8 @@ base::Result<base::Ok> version(const config::Config& config) {
   const std::string fmt_version =
       fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100);
   if (!config.json) {
-    fmt::print("isoscope {}\nABI {}\nLinux {}\nlibbpf {}\nfmt {}\n", version_number, ISOSCOPE_ABI_VERSION,
-               features.release, libbpf, fmt_version);
+    fmt::print("isoscope {}\nrecords {}\nABI {}\nLinux {}\nlibbpf {}\nfmt {}\n", version_number,
+               sink::record_schema, ISOSCOPE_ABI_VERSION, features.release, libbpf, fmt_version);
     for (const kernel::Capability& capability : kernel::explain(features)) {
       fmt::print("{}: {}\n", capability.name, kernel::to_string(capability.state));
     }
@@ -26,6 +27,7 @@ base::Result<base::Ok> version(const config::Config& config) {
   {
     sink::JsonObject object(json);
     object.text("version", version_number);
+    object.text("records", sink::record_schema);
     object.number("abi", ISOSCOPE_ABI_VERSION);
     object.text("kernel", features.release);
     {

@@ -45,4 +45,8 @@ Result<Ok> keep_capabilities(const std::vector<unsigned>& effective, const std::
   return Ok{};
 }
 
+bool has_capability(unsigned one) {
+  return ::capng_get_caps_process() == 0 && ::capng_have_capability(CAPNG_EFFECTIVE, one) == 1;
+}
+
 }  // namespace isoscope::base

@@ -13,4 +13,7 @@ namespace isoscope::base {
 Result<Ok> keep_capabilities(const std::vector<unsigned>& effective,
                              const std::vector<unsigned>& permitted = {});
 
+// Whether this thread may use it now.
+bool has_capability(unsigned one);
+
 }  // namespace isoscope::base

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What fmt's own source file is to its shared library, for a program that brings fmt along: the functions of
-// fmt/format-inl.h, and the templates of it that fmt/format.h leaves to the library. A template that is missing
-// here is an undefined symbol at the link.
+// fmt/format-inl.h, and the templates of it that fmt/format.h leaves to the library. A template that is
+// missing here is an undefined symbol at the link.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE

@@ -140,7 +140,7 @@ Usage: isoscope config show [OPTION OF isoscope run]...
   show       print as YAML what a run with these options would do: the file of
              --config, the command line and the defaults together. Read as a
              file of configuration, it means the same
-  validate   say what is wrong in files of configuration, with line and column
+  validate   say what is wrong first in files of configuration, with line and column
              (default: /etc/isoscope/config.yaml)
   schema     print the JSON Schema (2020-12) of files of configuration, of
              policies, or of the records of ndjson, for editors and consumers

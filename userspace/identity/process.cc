@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <climits>
 #include <memory>
 
+#include "base/capabilities.h"
 #include "base/unique_fd.h"
 
 namespace isoscope::identity {
@@ -155,12 +157,17 @@ bool has_member_in_mount_namespace(const std::string& folder, std::uint32_t mnt,
   return false;
 }
 
+const char* why_unreadable() {
+  return base::has_capability(CAP_SYS_PTRACE)
+             ? "CAP_SYS_PTRACE is there, but a security module, or the sandbox that this runs in, refuses"
+             : "CAP_SYS_PTRACE is needed; run it as root";
+}
+
 Result<event::NamespaceSet> read_host_namespaces(const std::string& proc_root) {
   const event::NamespaceSet set = read_namespaces(1, proc_root);
   if (set[event::NamespaceType::mnt] == 0) {
-    return Error{
-        ErrorKind::permission,
-        fmt::format("cannot read the host's namespaces in {}/1/ns: CAP_SYS_PTRACE is needed", proc_root)};
+    return Error{ErrorKind::permission, fmt::format("cannot read the host's namespaces in {}/1/ns: {}",
+                                                    proc_root, why_unreadable())};
   }
   return set;
 }

@@ -43,6 +43,9 @@ event::NamespaceSet read_namespaces(std::uint32_t pid, const std::string& proc_r
 bool has_member_in_mount_namespace(const std::string& folder, std::uint32_t mnt,
                                    const std::string& proc_root = default_proc_root);
 
+// What keeps this thread from the namespaces of others, in words.
+const char* why_unreadable();
+
 // The host's own namespaces are those of pid 1.
 base::Result<event::NamespaceSet> read_host_namespaces(const std::string& proc_root = default_proc_root);
 

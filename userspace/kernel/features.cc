@@ -82,11 +82,12 @@ Capability access_across_units(const AccessHooks& hooks) {
   }
   if (missing.empty()) {
     return {name, Availability::on,
-            "signals and folders left open, and by fentry ptrace, sockets, files, helpers"};
+            "signals and folders left open, and by fentry ptrace, sockets, files, helpers", Purpose::alarms};
   }
   return {
       name, Availability::degraded,
-      fmt::format("signals and folders left open are seen; without hooks for {}", fmt::join(missing, ", "))};
+      fmt::format("signals and folders left open are seen; without hooks for {}", fmt::join(missing, ", ")),
+      Purpose::alarms};
 }
 
 Capability refused_crossings(const AttemptHooks& hooks) {
@@ -94,13 +95,15 @@ Capability refused_crossings(const AttemptHooks& hooks) {
   if (!hooks.there) {
     return {
         name, Availability::off,
-        "no fexit on the system calls setns, unshare and clone: those that fail leave no trace in any state"};
+        "no fexit on the system calls setns, unshare and clone: those that fail leave no trace in any state",
+        Purpose::attempts};
   }
   return {name, hooks.of_32_bits ? Availability::on : Availability::degraded,
           fmt::format(
               "fexit on setns, unshare and clone{}, where attempts are asked for (--events attempts); not "
               "what seccomp refuses",
-              hooks.of_32_bits ? "" : " of 64-bit programs")};
+              hooks.of_32_bits ? "" : " of 64-bit programs"),
+          Purpose::attempts};
 }
 
 Capability units_by_cgroup(const Features& features) {

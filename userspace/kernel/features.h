@@ -103,11 +103,19 @@ base::Result<base::Ok> require(const Features& features);
 enum class Availability { on, degraded, off };
 const char* to_string(Availability availability);
 
+// What a capability is wanted for.
+enum class Purpose {
+  figures,
+  alarms,   // there are fewer where it is degraded
+  attempts  // which nobody looks for unasked
+};
+
 // One line of `isoscope check`.
 struct Capability {
   std::string name;
   Availability state = Availability::on;
   std::string words;  // by what means, or what is missing and what that turns off
+  Purpose purpose = Purpose::figures;
 };
 
 std::vector<Capability> explain(const Features& features);

@@ -248,7 +248,9 @@ void check_expectation(const Policy& policy, const Expectation& expectation, Pla
                        Problems& problems) {
   std::vector<std::string_view> names;
   for (const Rule& rule : policy.rules) {
-    names.emplace_back(rule.name);
+    if (!rule.name.empty()) {  // those have a mistake of their own
+      names.emplace_back(rule.name);
+    }
   }
   if (std::find(names.begin(), names.end(), expectation.rule) == names.end()) {
     problems.add(place, fmt::format("expect: \"{}\" {}", base::printable(expectation.rule),

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "base/text.h"
+#include "sink/ndjson.h"
 
 namespace isoscope::sink {
 
@@ -248,8 +249,8 @@ policy::Event event_in(const Value& object) {
 }
 
 ReadRecord record_of(const Value& object) {
-  if (text(object, "schema") != "isoscope.v1") {
-    throw Refused{"its schema is not isoscope.v1"};
+  if (text(object, "schema") != record_schema) {
+    throw Refused{fmt::format("its schema is not {}", record_schema)};
   }
   ReadRecord record;
   record.type = text(object, "type");

@@ -244,7 +244,11 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::create(const std::string& 
   }
   Listener listener = where->path.empty() ? listen_on_port(*where) : listen_on_path(where->path);
   if (!listener.fd) {
-    return cannot_listen(address, base::errno_text(listener.error));
+    const std::size_t slash = where->path.rfind('/');
+    return cannot_listen(address, listener.error == ENOENT && slash != std::string::npos
+                                      ? fmt::format("the folder {} is not there",
+                                                    base::printable(where->path.substr(0, slash)))
+                                      : base::errno_text(listener.error));
   }
   auto state = std::make_unique<State>();
   state->socket_path = where->path;

@@ -16,8 +16,6 @@ namespace isoscope::sink {
 
 namespace {
 
-constexpr std::string_view schema = "isoscope.v1";
-
 const char* isa_name(event::Isa isa) {
   switch (isa) {
     case event::Isa::unknown:
@@ -221,7 +219,7 @@ void NdjsonSink::line(const char* type, std::uint64_t mono_ns, Members members) 
   json_.clear();
   {
     JsonObject object(json_);
-    object.text("schema", schema);
+    object.text("schema", record_schema);
     object.text("type", type);
     object.text("time", rfc3339(wall_ns(mono_ns)));
     object.id("mono_ns", mono_ns);

@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "sink/json.h"
 #include "sink/sink.h"
 
 namespace isoscope::sink {
+
+inline constexpr std::string_view record_schema = "isoscope.v1";
 
 // One JSON object per line, schema `isoscope.v1`. Members are only ever added.
 class NdjsonSink final : public Sink {
