@@ -18,6 +18,7 @@ stage_1() {
     pid=$(property MainPID)
     expect "capabilities of the service" 000000c000280024 "$(sed -n 's/^CapEff:\t//p' "/proc/$pid/status")"
     wait_for 60 "records" has_records
+    expect "whose the folder is" 'root isoscope 2750' "$(stat -c '%U %G %a' "${log%/*}")"
     expect "whose the records are" 'root isoscope 640' "$(stat -c '%U %G %a' "$log")"
     setpriv --reuid=nobody --regid=nogroup --groups="$(getent group isoscope | cut -d: -f3)" head -n 1 "$log" >/dev/null ||
         fail "the group cannot read them"
