@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// userspace/agent/privileges.cc: what is left of the agent's capabilities when everything is attached. That
-// kvm can be attached with them is tested in the vm tier (kvm_modules).
+// The program itself. userspace/agent/privileges.cc: what is left of its capabilities when everything is
+// attached (that kvm can be attached with them is tested in the vm tier, kvm_modules); and how a run ends.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent_capabilities.h"
@@ -138,6 +139,21 @@ TEST_F(Agent, StillOpensItsFilesAnew) {
   process_ = 0;
   EXPECT_EQ(ended, 0);
   EXPECT_NE(text_of(records()).find("\"final\":true"), std::string::npos);
+}
+
+// A run as long as its interval has one window, and not one more of some milliseconds, whose rates mean
+// nothing.
+TEST_F(Agent, EndsWithAWholeWindow) {
+  ASSERT_NO_FATAL_FAILURE(start({"-i", "1s", "-d", "1s"}));
+  int status = 0;
+  ASSERT_GT(::waitpid(std::exchange(process_, 0), &status, 0), 0);
+  EXPECT_EQ(status, 0);
+  std::istringstream lines(text_of(records()));
+  std::size_t ledgers = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ledgers += line.find(R"("type":"ledger")") != std::string::npos ? 1U : 0U;
+  }
+  EXPECT_EQ(ledgers, 2U) << "that of the window, and that of the run";
 }
 
 }  // namespace
