@@ -60,12 +60,17 @@ static __always_inline void end_vcpu(struct task_record *record)
 static __always_inline void switch_out(const struct change *change)
 {
 	struct task_struct *prev = change->prev;
-	struct task_record *record = find_or_make_task(prev);
+	struct task_record *record = find_task(prev->pid);
 	struct isoscope_sched_cell *cell;
 	__u64 ran_ns = 0;
 
-	if (!record)
-		return;
+	if (!record) {
+		record = make_task(prev, task_cgroup_id(prev));
+		if (!record)
+			return;
+		/* A new record's run began when that was made, which is after this switch. */
+		record->switched_in_ns = change->now;
+	}
 	/* Without a start a run is not guessed: the time since an older one may have been sleep. */
 	if (record->switched_in_ns)
 		ran_ns = change->now - record->switched_in_ns;

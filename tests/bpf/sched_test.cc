@@ -84,6 +84,19 @@ TEST_F(Sched, StreamedSwitchesAreTheCountedOnes) {
                }).empty());
 }
 
+// Of who runs when the programs are attached, as this thread, the first thing seen is that it leaves the
+// processor.
+TEST_F(Sched, WhoIsFoundRunningHasNotRunBefore) {
+  const std::uint64_t begin_ns = base::monotonic_ns();
+  start({.stream_switches = true, .data_ring_bytes = 8U << 20});
+  ASSERT_TRUE(await_records_of<ContextSwitch>(static_cast<std::uint32_t>(::gettid()), 1));
+  const std::uint64_t lived_ns = base::monotonic_ns() - begin_ns;
+  for (const auto& [meta, what] :
+       seen<ContextSwitch>([](const event::Meta&, const ContextSwitch&) { return true; })) {
+    ASSERT_LE(what.ran_ns, lived_ns) << meta.tid;
+  }
+}
+
 TEST_F(Sched, TimeOnTheProcessorIsCounted) {
   constexpr std::uint64_t spin_ns = 50'000'000;
   start();
