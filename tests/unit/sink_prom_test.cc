@@ -206,6 +206,16 @@ TEST(Prom, AStoppedUnitIsGoneAfterOneWindowWithoutIt) {
   EXPECT_THAT(exposition(after), Not(HasSubstr(unit.id)));
 }
 
+TEST(Prom, ACgroupThatBecameAContainerIsGone) {
+  const UnitReport container = samples::unit_started();
+  const std::string& path = container.unit.cgroup_path;
+  ASSERT_NE(path, "");
+  const identity::UnitRef plain{identity::UnitKind::cgroup, path, path};
+  std::vector<Report> reports = {window_of(plain, 1), container, window_of(container.unit.ref, 2)};
+  EXPECT_THAT(exposition(reports), Not(HasSubstr("kind=\"cgroup\"")));
+  EXPECT_THAT(exposition({window_of(plain, 1), empty_window(2)}), HasSubstr("kind=\"cgroup\""));
+}
+
 TEST(Prom, AnIdleUnitStays) {
   const std::string text = exposition({window_of(samples::alpha, 1), empty_window(2), empty_window(3)});
   EXPECT_THAT(text, HasSubstr("type=\"voluntary\"} 10\n"));

@@ -146,6 +146,15 @@ void PromSeries::add(const identity::Unit& unit) {
     found->second.stopped = unit.state == identity::UnitState::stopped;
     found->second.name = label_name(unit.ref);
   }
+  // What ran in its cgroup before it was known as this unit was a plain cgroup's, which is no more. A VM may
+  // share its cgroup with others.
+  if (unit.ref.kind == identity::UnitKind::vm) {
+    return;
+  }
+  const identity::UnitRef plain{identity::UnitKind::cgroup, unit.cgroup_path, unit.cgroup_path};
+  if (const auto found = owners_.find(key_of(plain)); unit.ref != plain && found != owners_.end()) {
+    found->second.stopped = true;
+  }
 }
 
 void PromSeries::add(const policy::Violation& violation) {
