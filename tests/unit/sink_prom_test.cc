@@ -206,6 +206,21 @@ TEST(Prom, AStoppedUnitIsGoneAfterOneWindowWithoutIt) {
   EXPECT_THAT(exposition(after), Not(HasSubstr(unit.id)));
 }
 
+// Its end is told before its first window.
+TEST(Prom, AUnitThatLivedWithinAWindowIsGoneToo) {
+  const identity::UnitRef& unit = samples::alpha;
+  UnitReport started = samples::unit_started();
+  started.unit.ref = unit;
+  for (const std::vector<Report>& between : {std::vector<Report>{}, {empty_window(1)}}) {
+    std::vector<Report> reports = {started, stopped(unit)};
+    reports.insert(reports.end(), between.begin(), between.end());
+    reports.emplace_back(window_of(unit, 2));
+    EXPECT_THAT(exposition(reports), HasSubstr(unit.id));
+    reports.emplace_back(empty_window(3));
+    EXPECT_THAT(exposition(reports), Not(HasSubstr(unit.id)));
+  }
+}
+
 TEST(Prom, ACgroupThatBecameAContainerIsGone) {
   const UnitReport container = samples::unit_started();
   const std::string& path = container.unit.cgroup_path;

@@ -2,6 +2,7 @@
 #include "sink/prom_series.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/text.h"
 #include "event/reason.h"
@@ -25,6 +26,9 @@ static_assert(other_series < PromSeries::least_series);
 bool is_known_by_pid(const identity::UnitRef& unit) {
   return unit.kind == identity::UnitKind::vm && unit.id.starts_with(pid_prefix);
 }
+
+// The last figures of a VM may come with the window after the one in which it stopped.
+constexpr int windows_after_a_stop = 3;
 
 std::string label_id(const identity::UnitRef& unit) {
   return is_known_by_pid(unit) ? "" : base::printable(unit.id);
@@ -120,7 +124,17 @@ void PromSeries::add(const aggregate::Snapshot& window) {
   for (const aggregate::SchedRow& row : window.sched) {
     add_sched(row, window.end_mono_ns);
   }
+  mark_stopped();
   forget_gone(window.end_mono_ns);
+}
+
+void PromSeries::mark_stopped() {
+  for (auto it = stopped_.begin(); it != stopped_.end();) {
+    if (const auto found = owners_.find(it->first); found != owners_.end()) {
+      found->second.stopped = true;
+    }
+    it = --it->second == 0 ? stopped_.erase(it) : std::next(it);
+  }
 }
 
 std::size_t PromSeries::series_of(const Owner& owner) {
@@ -145,6 +159,11 @@ void PromSeries::add(const identity::Unit& unit) {
   if (const auto found = owners_.find(key_of(unit.ref)); found != owners_.end()) {
     found->second.stopped = unit.state == identity::UnitState::stopped;
     found->second.name = label_name(unit.ref);
+  }
+  if (unit.state == identity::UnitState::stopped) {
+    stopped_[key_of(unit.ref)] = windows_after_a_stop;
+  } else {
+    stopped_.erase(key_of(unit.ref));
   }
   // What ran in its cgroup before it was known as this unit was a plain cgroup's, which is no more. A VM may
   // share its cgroup with others.

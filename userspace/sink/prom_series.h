@@ -82,11 +82,14 @@ class PromSeries {
   void add_exits(const aggregate::VmExitsRow& row, std::uint64_t end_ns);
   void add_sched(const aggregate::SchedRow& row, std::uint64_t end_ns);
   void forget_gone(std::uint64_t end_ns);
+  void mark_stopped();
   static std::size_t series_of(const Owner& owner);
 
   std::size_t most_;
   std::size_t used_ = 0;
   std::map<OwnerKey, Owner> owners_;
+  // Units that have stopped, for some windows: the first figures of a short one come after its end was told.
+  std::map<OwnerKey, int> stopped_;
   Owner other_;
   std::map<RuleKey, std::uint64_t> violations_;
   std::map<RuleKey, std::uint64_t> audits_;
