@@ -4,7 +4,7 @@ include "text";
 
 "",
 "Nanoseconds added per context switch, Linux \(.release), on \(.cpus) processors \(.cpu),",
-"medians of \(.rounds) pairs of runs, and the 95 % interval of each median",
+"by runs near the fastest of those in \(.rounds) rounds, and the 95 % interval of each figure",
 ("" | left(54)) + ("added" | right(9)) + ("interval" | right(18)),
 ("nothing (it costs \(.ns_per_event | commas))" | left(54)) + ("0" | right(9)),
 (.rows | sort_by(.added)[] | (.name | left(54))
