@@ -97,6 +97,51 @@ std::size_t accounted_bytes(int map_fd) {
   return 0;
 }
 
+// Those that this kernel can load, and that are asked for.
+void choose_programs(const decltype(isoscope_bpf::progs)& programs, const kernel::Features& features,
+                     const Options& options) {
+  bpf_program__set_autoload(
+      features.switch_has_state ? programs.handle_sched_switch : programs.handle_sched_switch_no_state, true);
+  for (bpf_program* const program :
+       {programs.handle_cgroup_mkdir, programs.handle_cgroup_rmdir, programs.handle_cgroup_attach_task}) {
+    bpf_program__set_autoload(program, features.cgroup_tracepoints);
+  }
+  for (bpf_program* const program :
+       {programs.handle_switch_task_namespaces, programs.handle_perf_event_namespaces}) {
+    bpf_program__set_autoload(program, features.legal_paths());
+  }
+  for (const auto& [program, wanted] : {std::pair(programs.handle_commit_creds, features.fexit_commit_creds),
+                                        {programs.handle_ptrace_access_check, features.access.ptrace},
+                                        {programs.handle_unix_stream_connect, features.access.unix_connect},
+                                        {programs.handle_file_receive, features.access.file_receive},
+                                        {programs.handle_release_agent_write, features.access.release_agent},
+                                        {programs.handle_core_pattern, features.access.core_pattern},
+                                        {programs.handle_usermodehelper, features.access.usermode_helper},
+                                        {programs.handle_module_load, features.access.module_load},
+                                        {programs.handle_bpf, features.access.bpf}}) {
+    bpf_program__set_autoload(program, wanted);
+  }
+  for (bpf_program* const program :
+       {programs.handle_setns, programs.handle_unshare, programs.handle_kernel_clone}) {
+    bpf_program__set_autoload(program, options.attempts && features.attempts.there);
+  }
+  for (bpf_program* const program : {programs.handle_setns_32, programs.handle_unshare_32}) {
+    bpf_program__set_autoload(program, options.attempts && features.attempts.of_32_bits);
+  }
+  bpf_program__set_autoload(programs.handle_iter_task, features.task_iterator);
+}
+
+void size_maps(const decltype(isoscope_bpf::maps)& maps, const Options& options) {
+  bpf_map__set_max_entries(maps.exit_cells, options.exit_cells + 1);
+  bpf_map__set_max_entries(maps.free_exit_cells, options.exit_cells);
+  bpf_map__set_max_entries(maps.sched_cells, options.accounts + 1);
+  bpf_map__set_max_entries(maps.free_accounts, options.accounts);
+  bpf_map__set_max_entries(maps.accounts, options.accounts);
+  bpf_map__set_max_entries(maps.cpu_runs, static_cast<std::uint32_t>(possible_cpus()));
+  bpf_map__set_max_entries(maps.data, options.data_ring_bytes);
+  bpf_map__set_max_entries(maps.security, options.security_ring_bytes);
+}
+
 }  // namespace
 
 class Probe::Impl {
@@ -175,44 +220,8 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
   impl->features = features;
   impl->options = options;
   impl->skeleton = std::move(*opened);
-  const auto& programs = impl->skeleton->progs;
-  bpf_program__set_autoload(
-      features.switch_has_state ? programs.handle_sched_switch : programs.handle_sched_switch_no_state, true);
-  for (bpf_program* const program :
-       {programs.handle_cgroup_mkdir, programs.handle_cgroup_rmdir, programs.handle_cgroup_attach_task}) {
-    bpf_program__set_autoload(program, features.cgroup_tracepoints);
-  }
-  for (bpf_program* const program :
-       {programs.handle_switch_task_namespaces, programs.handle_perf_event_namespaces}) {
-    bpf_program__set_autoload(program, features.legal_paths());
-  }
-  for (const auto& [program, wanted] : {std::pair(programs.handle_commit_creds, features.fexit_commit_creds),
-                                        {programs.handle_ptrace_access_check, features.access.ptrace},
-                                        {programs.handle_unix_stream_connect, features.access.unix_connect},
-                                        {programs.handle_file_receive, features.access.file_receive},
-                                        {programs.handle_release_agent_write, features.access.release_agent},
-                                        {programs.handle_core_pattern, features.access.core_pattern},
-                                        {programs.handle_usermodehelper, features.access.usermode_helper},
-                                        {programs.handle_module_load, features.access.module_load},
-                                        {programs.handle_bpf, features.access.bpf}}) {
-    bpf_program__set_autoload(program, wanted);
-  }
-  for (bpf_program* const program :
-       {programs.handle_setns, programs.handle_unshare, programs.handle_kernel_clone}) {
-    bpf_program__set_autoload(program, options.attempts && features.attempts.there);
-  }
-  for (bpf_program* const program : {programs.handle_setns_32, programs.handle_unshare_32}) {
-    bpf_program__set_autoload(program, options.attempts && features.attempts.of_32_bits);
-  }
-  bpf_program__set_autoload(programs.handle_iter_task, features.task_iterator);
-  bpf_map__set_max_entries(impl->skeleton->maps.exit_cells, options.exit_cells + 1);
-  bpf_map__set_max_entries(impl->skeleton->maps.free_exit_cells, options.exit_cells);
-  bpf_map__set_max_entries(impl->skeleton->maps.sched_cells, options.accounts + 1);
-  bpf_map__set_max_entries(impl->skeleton->maps.free_accounts, options.accounts);
-  bpf_map__set_max_entries(impl->skeleton->maps.accounts, options.accounts);
-  bpf_map__set_max_entries(impl->skeleton->maps.cpu_runs, static_cast<std::uint32_t>(possible_cpus()));
-  bpf_map__set_max_entries(impl->skeleton->maps.data, options.data_ring_bytes);
-  bpf_map__set_max_entries(impl->skeleton->maps.security, options.security_ring_bytes);
+  choose_programs(impl->skeleton->progs, features, options);
+  size_maps(impl->skeleton->maps, options);
   if (auto done = load_skeleton(impl->skeleton.get(), "the BPF programs"); !done) {
     return done.error();
   }
