@@ -21,6 +21,7 @@ struct sched_cells_map sched_cells SEC(".maps");
 struct accounts_map accounts SEC(".maps");
 struct vmms_map vmms SEC(".maps");
 struct preemptions_map preemptions SEC(".maps");
+struct cpu_clock_events_map cpu_clock_events SEC(".maps");
 struct cpu_runs_map cpu_runs SEC(".maps");
 struct free_list_map free_vcpus SEC(".maps");
 struct free_list_map free_exit_cells SEC(".maps");

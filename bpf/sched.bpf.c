@@ -10,6 +10,7 @@
 #include "lib/isolation.bpf.h"
 #include "lib/move.bpf.h"
 #include "lib/limits.bpf.h"
+#include "lib/queue_clock.bpf.h"
 #include "lib/task.bpf.h"
 
 /* A task comes to a CPU, or leaves one. */
@@ -77,6 +78,7 @@ static __always_inline void switch_out(const struct change *change)
 	else
 		count(ISOSCOPE_SWITCH_UNPAIRED);
 	record->switched_in_ns = 0;
+	record->run_delay = run_delay_of(prev);
 	if (!record->account) /* it was found running */
 		assign_account(prev, record);
 	cell = sched_cell_of(record);
@@ -139,6 +141,10 @@ static __always_inline void switch_in(struct change *change)
 		return;
 	charge_migrations(next, record, cell);
 	runnable_ns = record->runnable_ns;
+	if (!runnable_ns && !record->switched_in_ns && !control.waits_hooked) {
+		runnable_ns = queued_since(next, record, &change->runs->clock, change->now);
+		record->preempted_by = ISOSCOPE_ACCOUNT_WOKEN;
+	}
 	if (runnable_ns) {
 		/* The clocks of two CPUs may differ by less than what a wake-up takes. */
 		if (change->now > runnable_ns)
@@ -147,7 +153,8 @@ static __always_inline void switch_in(struct change *change)
 		split_waited(record, change->next_waited_ns);
 		record->runnable_ns = 0;
 	} else if (!record->switched_in_ns) { /* else it was found running */
-		count(ISOSCOPE_WAIT_UNPAIRED);
+		count(record->run_delay == ISOSCOPE_NOTE_VOID ? ISOSCOPE_WAIT_UNKNOWN
+							      : ISOSCOPE_WAIT_UNPAIRED);
 	}
 	record->switched_in_ns = change->now;
 }
@@ -197,9 +204,9 @@ int BPF_PROG(handle_sched_switch_no_state, bool preempt, struct task_struct *pre
 }
 
 /*
- * From here on the task that is woken up waits for a CPU; the one that runs here has nothing to do with it.
- * Not sched_waking, which comes before the waker has made sure that the task sleeps at all: these hold the
- * lock of the task's run queue, as its switches do.
+ * Where the kernel's own notes do not do (control.waits_hooked). From here on the task that is woken up waits
+ * for a CPU; the one that runs here has nothing to do with it. Not sched_waking, which comes before the waker
+ * has made sure that the task sleeps at all: these hold the lock of the task's run queue, as its switches do.
  */
 static __always_inline int on_wakeup(struct task_struct *task)
 {
@@ -228,15 +235,34 @@ int BPF_PROG(handle_sched_wakeup, struct task_struct *task)
 	return on_wakeup(task);
 }
 
-/* TP_PROTO(struct task_struct *p). A new thread; its record says that it runs, as its maker does. */
+/* TP_PROTO(struct task_struct *p) */
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(handle_sched_wakeup_new, struct task_struct *task)
 {
-	struct task_record *record = find_task(task->pid);
-
-	if (record)
-		record->switched_in_ns = 0;
 	return on_wakeup(task);
+}
+
+/*
+ * TP_PROTO(struct task_struct *p, unsigned int dest_cpu). Under the lock of the run queue that it leaves.
+ * Only where sleeping tasks may be moved.
+ */
+SEC("?tp_btf/sched_migrate_task")
+int BPF_PROG(handle_sched_migrate_task, struct task_struct *task)
+{
+	note_move(task);
+	return 0;
+}
+
+/* Run by userspace on each CPU in turn, and attached to nothing. Its result is whether the clock was read. */
+SEC("raw_tp")
+int measure_queue_clock(void *ctx)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct isoscope_cpu_runs *runs = bpf_map_lookup_elem(&cpu_runs, &cpu);
+
+	if (!runs || !bpf_core_field_exists(struct task_struct, sched_info.last_queued))
+		return 0;
+	return read_queue_clock(&runs->clock);
 }
 
 /*
@@ -284,6 +310,7 @@ int BPF_PROG(handle_sched_process_fork, struct task_struct *parent, struct task_
 		lose_move(of_child, ISOSCOPE_MECHANISM_CLONE_INTO_CGROUP);
 	if (!of_child)
 		return 0;
+	of_child->switched_in_ns = 0;
 	inherit_limits(parent, of_parent, child, of_child);
 	made |= of_child->namespaces.inum[ISOSCOPE_NS_USER] != of_parent->namespaces.inum[ISOSCOPE_NS_USER];
 	of_child->namespaces = of_parent->namespaces;
@@ -350,6 +377,7 @@ static __always_inline void take_over(struct task_record *record, __u32 old_tid)
 	record->told_state = old->told_state;
 	record->switched_in_ns = old->switched_in_ns;
 	record->runnable_ns = old->runnable_ns;
+	record->run_delay = old->run_delay;
 	record->migrations = old->migrations;
 	record->css_set = old->css_set;
 	record->account = old->account;

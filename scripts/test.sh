@@ -59,13 +59,14 @@ lab_jobs() {
     local common='small_guest reasons switches escape access containers'
     # They take cgroup v2 away, and lock the machine down, until it is off.
     local last='cgroup_v1 bad_machines'
+    local installed='installed_deb installed_rpm in_pod'
     if [ $all = no ]; then
         printf '%s\n' "6.12 two_cpus $common" "6.1 two_cpus $common"
         return
     fi
     common+=' nested runqlat counts enforce silent flood storm births silent_system memory'
     printf '%s\n' "6.12 two_cpus $common $last" "6.1 two_cpus $common $last" \
-        "6.12 two_cpus:own sched split kvm_modules policies ends installed_deb installed_rpm in_pod" \
+        "6.12 two_cpus:own sched hooked_waits cpu_hotplug split kvm_modules policies ends $installed" \
         "6.1 two_cpus:own prometheus lifetimes matrix names command outputs resources" \
         "6.1 counted waits many_cgroups" "6.12 counted waits means"
     # Linux guests hang now and then in a lab of more than one processor (a fault of QEMU's SVM emulation).

@@ -137,10 +137,21 @@ struct isoscope_cpu_run {
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_cpu_run, 16);
 
+/*
+ * The clock that a CPU's run queue is kept by (rq->clock), against ours; see lib/queue_clock.bpf.h. One that
+ * the programs cannot read has read_ns 0.
+ */
+struct isoscope_queue_clock {
+	__u64 offset_ns; /* CLOCK_MONOTONIC less this clock, modulo 2^64 */
+	__u64 read_ns;	 /* CLOCK_MONOTONIC when it was read last */
+};
+ISOSCOPE_ASSERT_SIZE(isoscope_queue_clock, 16);
+
 struct isoscope_cpu_runs {
 	__u64 last; /* index of the run that is not over: it is added to its account's on_cpu_ns when it is */
 	struct isoscope_cpu_run runs[ISOSCOPE_CPU_RUNS];
-	__u64 pad[7]; /* cache lines of its own */
+	struct isoscope_queue_clock clock;
+	__u64 pad[5]; /* cache lines of its own */
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_cpu_runs, 192);
 
@@ -194,6 +205,7 @@ enum isoscope_counter {
 	ISOSCOPE_INITIAL_CHECKS = 27, /* of all of them, those that knew the kernel's first credentials */
 	ISOSCOPE_KILLS = 28,	      /* processes that the programs sent SIGKILL */
 	ISOSCOPE_KILLS_REFUSED = 29,  /* and to which the kernel did not send it: userspace has to */
+	ISOSCOPE_WAIT_UNKNOWN = 30,   /* a task came to a CPU that was moved in its sleep; see note_move */
 	ISOSCOPE_COUNTER_COUNT
 };
 

@@ -44,8 +44,8 @@ struct isoscope_control {
 	__u32
 	    window;  /* number of the current window; a change tells the programs to begin min and max anew */
 	__u32 epoch; /* grows with every window and with every process that makes its first vCPU */
-	__u32 enforced; /* there may be entries in `enforcements`; else nobody looks there */
-	__u32 pad;
+	__u32 enforced;	    /* there may be entries in `enforcements`; else nobody looks there */
+	__u32 waits_hooked; /* waits begin at a hook on every wake-up; else where the kernel notes it */
 };
 ISOSCOPE_ASSERT_SIZE(isoscope_control, 16);
 

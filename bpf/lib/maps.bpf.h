@@ -108,6 +108,15 @@ struct preemptions_map {
 };
 extern struct preemptions_map preemptions SEC(".maps");
 
+/* By CPU: an event cpu-clock; none of a CPU that was not there when userspace looked. */
+struct cpu_clock_events_map {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+extern struct cpu_clock_events_map cpu_clock_events SEC(".maps");
+
 /* By CPU: as many as there can be. */
 struct cpu_runs_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -99,6 +99,12 @@ static __always_inline struct task_record *find_task(__u32 tid)
 	return bpf_map_lookup_elem(&tasks_overflow, &tid);
 }
 
+/* What its waits made up, in the clocks of the CPUs it waited for. Not of the one that is not over. */
+static __always_inline __u64 run_delay_of(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->sched_info.run_delay) ? task->sched_info.run_delay : 0;
+}
+
 static __always_inline void reset_record(struct task_record *record, struct task_struct *task,
 					 __u64 home_cgroup_id)
 {
@@ -119,6 +125,7 @@ static __always_inline void reset_record(struct task_record *record, struct task
 	record->migrations = task->se.nr_migrations;
 	record->switched_in_ns = bpf_ktime_get_ns(); /* it runs, since some time that is not known */
 	record->runnable_ns = 0;
+	record->run_delay = run_delay_of(task);
 	record->preempted_by = 0;
 	record->css_set = 0;
 	record->account = 0;

@@ -26,6 +26,9 @@ struct task_limits {
 };
 ISOSCOPE_ASSERT_SIZE(task_limits, 64);
 
+/* The kernel's note since when it waits is not of a wait; see lib/queue_clock.bpf.h. */
+#define ISOSCOPE_NOTE_VOID (~0ULL)
+
 struct task_record {
 	__u32 tid;  /* whose record this is; 0: free. Taken by compare-and-swap */
 	__u16 vcpu; /* index into `vcpus`; 0: no vCPU thread so far */
@@ -49,7 +52,9 @@ struct task_record {
 
 	/* scheduling */
 	__u64 switched_in_ns; /* 0: it does not run */
-	__u64 runnable_ns;    /* since when it waits for a CPU; 0: it runs or sleeps, or that was not seen */
+	__u64 runnable_ns;    /* since when it waits for a CPU; 0: it runs or sleeps, or that was not seen, or
+				 the kernel notes it (lib/queue_clock.bpf.h) */
+	__u64 run_delay;      /* sched_info.run_delay when it last left a CPU; or ISOSCOPE_NOTE_VOID */
 	__u64
 	    preempted_by; /* of runnable_ns: account of the task that took its CPU, ISOSCOPE_ACCOUNT_WOKEN */
 	__u64 css_set;	  /* task->cgroups when its account was found; 0: to be found again */
@@ -62,6 +67,6 @@ struct task_record {
 
 	struct task_limits limits;
 };
-ISOSCOPE_ASSERT_SIZE(task_record, 208);
+ISOSCOPE_ASSERT_SIZE(task_record, 216);
 
 #endif

@@ -130,7 +130,9 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_cpu_run, account), MEMBER(isoscope_cpu_run, since_ns)}}},
     {"isoscope_cpu_runs", {sizeof(isoscope_cpu_runs), {
         MEMBER(isoscope_cpu_runs, last), MEMBER(isoscope_cpu_runs, runs),
-        MEMBER(isoscope_cpu_runs, pad)}}},
+        MEMBER(isoscope_cpu_runs, clock), MEMBER(isoscope_cpu_runs, pad)}}},
+    {"isoscope_queue_clock", {sizeof(isoscope_queue_clock), {
+        MEMBER(isoscope_queue_clock, offset_ns), MEMBER(isoscope_queue_clock, read_ns)}}},
     {"isoscope_access", {sizeof(isoscope_access), {
         MEMBER(isoscope_access, header), MEMBER(isoscope_access, home_cgroup_id),
         MEMBER(isoscope_access, start_ns), MEMBER(isoscope_access, cap_effective),
@@ -157,7 +159,7 @@ const std::map<std::string, Layout> abi{
         MEMBER(isoscope_knobs, host_namespaces)}}},
     {"isoscope_control", {sizeof(isoscope_control), {
         MEMBER(isoscope_control, window), MEMBER(isoscope_control, epoch),
-        MEMBER(isoscope_control, enforced), MEMBER(isoscope_control, pad)}}},
+        MEMBER(isoscope_control, enforced), MEMBER(isoscope_control, waits_hooked)}}},
     {"isoscope_enforcement", {sizeof(isoscope_enforcement), {
         MEMBER(isoscope_enforcement, own), MEMBER(isoscope_enforcement, invariants),
         MEMBER(isoscope_enforcement, kill)}}},

@@ -54,6 +54,7 @@ Ledger LedgerBook::close(const probe::Counters& kernel, std::uint64_t write_erro
   ledger.namespace_checks = since(ISOSCOPE_NAMESPACE_CHECKS);
   ledger.credential_checks = since(ISOSCOPE_CREDS_CHECKS);
   ledger.accesses_folded = since(ISOSCOPE_ACCESS_FOLDED);
+  ledger.waits_unknown = since(ISOSCOPE_WAIT_UNKNOWN);
   ledger.write_errors = write_errors - std::exchange(previous_write_errors_, write_errors);
   ledger.agent_cpu_ns = agent_cpu_ns - std::exchange(previous_cpu_ns_, agent_cpu_ns);
   previous_ = kernel;

@@ -96,6 +96,7 @@ struct Ledger {
   std::uint64_t namespace_checks = 0;
   std::uint64_t credential_checks = 0;     // of contained tasks
   std::uint64_t accesses_folded = 0;       // told of within the second before
+  std::uint64_t waits_unknown = 0;         // of tasks that were moved in their sleep: not counted
   std::uint64_t write_errors = 0;          // of outputs; the lines are lost there
   std::uint64_t agent_cpu_ns = 0;          // this process, user + system
   std::uint64_t agent_resident_bytes = 0;  // at the end of the window

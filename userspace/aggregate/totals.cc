@@ -105,6 +105,7 @@ void Totals::add_ledger(const Ledger& window) {
   sum.namespace_checks += window.namespace_checks;
   sum.credential_checks += window.credential_checks;
   sum.accesses_folded += window.accesses_folded;
+  sum.waits_unknown += window.waits_unknown;
   sum.write_errors += window.write_errors;
   sum.agent_cpu_ns += window.agent_cpu_ns;
   sum.agent_resident_bytes = window.agent_resident_bytes;

@@ -60,8 +60,7 @@ Capability exit_split(const KvmFeatures& kvm) {
         name, Availability::degraded,
         "no fentry on kvm_arch_vcpu_ioctl_run: time in the VMM lasts until the entry, some 100 ns too long"};
   }
-  return {name, Availability::on,
-          "kvm_userspace_exit to KVM_RUN (fentry), kvm_vcpu_wakeup, sched_switch and sched_wakeup"};
+  return {name, Availability::on, "kvm_userspace_exit to KVM_RUN (fentry), kvm_vcpu_wakeup and sched_switch"};
 }
 
 Capability access_across_units(const AccessHooks& hooks) {

@@ -73,6 +73,7 @@ struct Features {
   bool btf = false;                    // /sys/kernel/btf/vmlinux
   bool scheduler_tracepoints = false;  // tp_btf on sched_switch, fork, exec, exit
   bool switch_has_state = false;       // sched_switch carries prev_state (5.18)
+  bool delayed_dequeue = false;        // tasks that sleep may stay on a run queue, and be moved (6.12)
   bool cgroup_tracepoints = false;
   bool rdonly_cast = false;  // the programs may read kernel memory by plain loads (6.2)
   bool fentry_switch_task_namespaces = false;

@@ -10,12 +10,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <span>
 #include <sstream>
+#include <string_view>
 
 #include "base/unique_fd.h"
 #include "kernel/tracepoint_format.h"
@@ -96,6 +99,18 @@ int tracepoint_arguments(const btf* types, const char* tracepoint) {
   return btf_is_func_proto(prototype) ? static_cast<int>(btf_vlen(prototype)) - 1 : -1;
 }
 
+bool has_member(const btf* types, const char* structure, const char* member) {
+  const int id = btf__find_by_name_kind(types, structure, BTF_KIND_STRUCT);
+  if (id < 0) {
+    return false;
+  }
+  const btf_type* type = btf__type_by_id(types, static_cast<__u32>(id));
+  const std::span<const btf_member> members(btf_members(type), btf_vlen(type));
+  return std::any_of(members.begin(), members.end(), [&](const btf_member& one) {
+    return std::string_view(btf__name_by_offset(types, one.name_off)) == member;
+  });
+}
+
 // Whether fentry works on a function is known for sure only by loading and attaching: kernels differ in
 // configuration and in which functions their compiler left whole.
 bool fentry_works(const btf* types, const char* function) {
@@ -156,6 +171,7 @@ void discover_types(kernel::Features& features) {
                                    tracepoint_arguments(types.get(), "sched_process_fork") > 0 &&
                                    tracepoint_arguments(types.get(), "sched_process_exec") > 0 &&
                                    tracepoint_arguments(types.get(), "sched_process_exit") > 0;
+  features.delayed_dequeue = has_member(types.get(), "sched_entity", "sched_delayed");
   features.cgroup_tracepoints = tracepoint_arguments(types.get(), "cgroup_mkdir") > 0 &&
                                 tracepoint_arguments(types.get(), "cgroup_rmdir") > 0 &&
                                 tracepoint_arguments(types.get(), "cgroup_attach_task") > 0;

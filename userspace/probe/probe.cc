@@ -21,6 +21,7 @@
 #include "probe/kvm_attachment.h"
 #include "probe/libbpf_log.h"
 #include "probe/mapped_array.h"
+#include "probe/queue_clocks.h"
 #include "probe/skeleton.h"
 
 namespace isoscope::probe {
@@ -129,6 +130,7 @@ void choose_programs(const decltype(isoscope_bpf::progs)& programs, const kernel
     bpf_program__set_autoload(program, options.attempts && features.attempts.of_32_bits);
   }
   bpf_program__set_autoload(programs.handle_iter_task, features.task_iterator);
+  bpf_program__set_autoload(programs.handle_sched_migrate_task, features.delayed_dequeue);
 }
 
 void size_maps(const decltype(isoscope_bpf::maps)& maps, const Options& options) {
@@ -137,7 +139,9 @@ void size_maps(const decltype(isoscope_bpf::maps)& maps, const Options& options)
   bpf_map__set_max_entries(maps.sched_cells, options.accounts + 1);
   bpf_map__set_max_entries(maps.free_accounts, options.accounts);
   bpf_map__set_max_entries(maps.accounts, options.accounts);
-  bpf_map__set_max_entries(maps.cpu_runs, static_cast<std::uint32_t>(possible_cpus()));
+  for (bpf_map* const by_cpu : {maps.cpu_runs, maps.cpu_clock_events}) {
+    bpf_map__set_max_entries(by_cpu, static_cast<std::uint32_t>(possible_cpus()));
+  }
   bpf_map__set_max_entries(maps.data, options.data_ring_bytes);
   bpf_map__set_max_entries(maps.security, options.security_ring_bytes);
 }
@@ -159,6 +163,7 @@ class Probe::Impl {
   MappedArray<isoscope_exit_cell> exit_cells;
   MappedArray<isoscope_sched_cell> sched_cells;
   MappedArray<isoscope_cpu_runs> cpu_runs;
+  QueueClocks queue_clocks;
   const Consumer* consumer = nullptr;  // while a drain is running
   std::size_t budget = 0;              // records it may still take
   std::unique_ptr<ring_buffer, FreeRing> security;
@@ -228,6 +233,7 @@ Result<std::unique_ptr<Probe::Impl>> Probe::Impl::create(const kernel::Features&
   if (auto done = impl->set_up_maps(); !done) {
     return done.error();
   }
+  impl->queue_clocks = QueueClocks(impl->skeleton.get(), &impl->cpu_runs, options.hook_wakeups);
   if (auto done = impl->open_rings(); !done) {
     return done.error();
   }
@@ -248,6 +254,9 @@ Result<Probe> Probe::create(const kernel::Features& features, const Options& opt
 }
 
 Result<Ok> Probe::attach() {
+  if (auto chosen = impl_->queue_clocks.choose(); !chosen) {
+    return chosen;
+  }
   const int error = isoscope_bpf__attach(impl_->skeleton.get());
   if (error != 0) {
     const std::string warning = take_libbpf_warning();
@@ -290,6 +299,7 @@ bool Probe::kvm_attached() const {
 
 void Probe::detach() {
   detach_kvm();
+  impl_->queue_clocks = {};
   isoscope_bpf__detach(impl_->skeleton.get());
 }
 
@@ -468,6 +478,7 @@ void Probe::begin_window(std::uint32_t window) {
   auto& control = impl_->skeleton->bss->control;
   __atomic_store_n(&control.window, window, __ATOMIC_RELAXED);
   __atomic_fetch_add(&control.epoch, 1, __ATOMIC_RELEASE);  // the programs count this up as well
+  impl_->queue_clocks.watch();
 }
 
 void Probe::release_vcpu(const VcpuReading& dead) {

@@ -22,6 +22,7 @@ namespace isoscope::probe {
 struct Options {
   bool stream_exits = false;
   bool stream_switches = false;
+  bool hook_wakeups = false;        // waits are timed by a hook also where the kernel's own notes would do
   bool attempts = false;            // crossings that the kernel refuses are told
   std::uint64_t slow_exit_ns = 0;   // 0: off
   std::uint32_t exit_cells = 4096;  // 65,535 at most

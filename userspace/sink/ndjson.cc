@@ -435,6 +435,7 @@ void NdjsonSink::add_ledger(const aggregate::Snapshot& window, bool final_one) {
     object.number("namespace_checks", ledger.namespace_checks);
     object.number("credential_checks", ledger.credential_checks);
     object.number("accesses_folded", ledger.accesses_folded);
+    object.number("waits_unknown", ledger.waits_unknown);
     object.number("task_slot_collisions", ledger.task_collisions);
     object.number("write_errors", ledger.write_errors);
     JsonObject own(json_, "own");
