@@ -7,8 +7,8 @@
  * Its reading in the run queue, rq->clock, is of no use at a switch: it is left as it was when the task was
  * woken up if that preempted another (rq_clock_skip_update), for which reason the kernel's own run_delay
  * shows no wait there; and up to some microseconds old in every other case. So the clock itself is read, by
- * an event cpu-clock that counts it, and its offset kept for a millisecond. NTP may make the two clocks part
- * by 500 ns in that time (500 ppm), and mostly does by less than 50.
+ * an event cpu-clock that counts it, and its offset kept for a millisecond, in which the two clocks part by
+ * 500 ns where NTP corrects by 500 ppm.
  */
 #ifndef ISOSCOPE_QUEUE_CLOCK_BPF_H
 #define ISOSCOPE_QUEUE_CLOCK_BPF_H
@@ -101,7 +101,7 @@ static __always_inline __u64 queued_since(struct task_struct *task, const struct
 		return 0;
 	if (now - clock->read_ns > QUEUE_CLOCK_AGE_NS && !read_queue_clock(clock))
 		return 0;
-	return queued + clock->offset_ns - (task->sched_info.run_delay - record->run_delay);
+	return queued + clock->offset_ns - (run_delay_of(task) - record->run_delay);
 }
 
 #endif
